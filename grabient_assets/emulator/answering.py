@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args
 
 from grabient_assets.emulator.answers import ANSWERERS, Answerer
 from grabient_assets.emulator.answers.personality import UNUSABLE, Personality, personality_of
+from grabient_assets.emulator.painting.edited import FaultyEdit
 from grabient_assets.emulator.questions import Chance, Question, asked_object
 
 Outcome = Literal["complete", "refusal", "truncated", "empty", "garbage"]
@@ -29,6 +30,7 @@ Ending = (
     | OfStatements
     | OfEntries
     | Literal["refuse_input", "refuse_output", "no_image", "wrong_dimensions", "short_vectors"]
+    | FaultyEdit
 )
 """How an answer of any kind can be made to end. A text knows one refusal. Those of one purpose are known to its
 answerer, and the last ones are about no text."""
@@ -65,7 +67,7 @@ def answer(question: Question, forced: Ending | None = None) -> EmulatedAnswer:
     subject = answerer.subject(question, asked) if answerer else ""
     chance = Chance("answer", question.model, subject, _prompt_digest(question.system), ref)
     outcome, flawed = _fate(who, chance.draw(), question), False
-    spoilt = answerer.faults.get(forced or "") if answerer else None
+    spoilt = answerer.faults.get(forced) if answerer and isinstance(forced, str) else None
     outcome = "complete" if spoilt else _in_words(forced) or outcome
     if answerer:
         # What a fault spoils has no other slips, so that it shows this one and nothing else.

@@ -144,6 +144,8 @@ class EmulatorApp:
         """The model a call is about, as far as it can be seen: in the path, in the batch or file, in the body."""
         if model := call.path.get("model"):
             return model
+        if call.form is not None and isinstance(model := call.form.get("model"), str):
+            return model
         if named := call.path.get("id"):
             batch = self.state.batches.get(call.provider, named)
             file = self.state.files.get(call.provider, named)

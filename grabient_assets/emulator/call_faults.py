@@ -15,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from grabient_assets.emulator.fault_script import CallAction, Cut, Delay, Drop, Hold, Html, Status, Unsuccessful
+from grabient_assets.emulator.fault_actions import CallAction, Cut, Delay, Drop, Hold, Html, Status, Unsuccessful
 from grabient_assets.emulator.wire import Api, named
 
 PAGE = (
@@ -51,10 +51,9 @@ class CallFaults:
                 await handle()
             return Dropped(self.connections, request)
         if isinstance(action, Delay):
-            await asyncio.sleep(action.seconds)
-            return await handle()
+            return await self._wait(request, handle, action.seconds, asyncio.Event(), after_accept=False)
         if isinstance(action, Hold):
-            return await self._hold(action, request, handle)
+            return await self._wait(request, handle, action.seconds, self._released, action.after_accept)
         return self._cut(action, await handle())
 
     @staticmethod
@@ -65,12 +64,16 @@ class CallFaults:
         refused.retry_after = action.retry_after
         return named(api, api.refusal(refused))
 
-    async def _hold(self, action: Hold, request: Request, handle: Handling) -> Response:
-        """Waits until released, until the seconds are over, or until the client goes away."""
-        answer = await handle() if action.after_accept else None
+    @staticmethod
+    async def _wait(
+        request: Request, handle: Handling, seconds: float | None, released: asyncio.Event, after_accept: bool
+    ) -> Response:
+        """Waits until released, until the seconds are over, or until the client goes away. A call whose client went
+        away is carried out only when it was accepted before."""
+        answer = await handle() if after_accept else None
         gone = asyncio.ensure_future(_disconnected(request))
-        free = asyncio.ensure_future(self._released.wait())
-        await asyncio.wait({gone, free}, timeout=action.seconds, return_when=asyncio.FIRST_COMPLETED)
+        free = asyncio.ensure_future(released.wait())
+        await asyncio.wait({gone, free}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         left = gone.done()
         for task in (gone, free):
             task.cancel()

@@ -176,11 +176,16 @@ class FileBatches(BatchService):
         """The route of an endpoint, named as request lines name it, that is asked call by call."""
 
         def handler(call: Call) -> Response:
-            body, created = body_of(call), int(self.state.now().timestamp())
-            payload = self.answered_once(call, lambda key, forced: self.answered(url, key, body, forced, created))
+            read, body = self.single_request(url, call)
+            created = int(self.state.now().timestamp())
+            payload = self.answered_once(read, lambda key, forced: self.answered(url, key, body, forced, created))
             return reply(payload["body"])
 
         return Route(name, "POST", path, handler)
+
+    def single_request(self, url: str, call: Call) -> tuple[Call, dict[str, Any]]:
+        """A single call as it is told from others, and its body. Raises Refused."""
+        return call, body_of(call)
 
     # batches -------------------------------------------------------------------------------------------------------
 

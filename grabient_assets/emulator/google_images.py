@@ -10,10 +10,12 @@ from typing import Any
 
 from grabient_assets.emulator.answering import THINKING_TOKENS, Ending, tokens
 from grabient_assets.emulator.google_requests import invalid, question_of
-from grabient_assets.emulator.images import NO_PICTURE, drawn, image_size
+from grabient_assets.emulator.images import NO_PICTURE, image_size
+from grabient_assets.emulator.painting.edited import FaultyEdit, edited, rectangle_mask
 from grabient_assets.emulator.painting.picture import painted
-from grabient_assets.emulator.questions import Question, digest
+from grabient_assets.emulator.questions import Question, asked_object, digest
 from grabient_assets.emulator.wire import Line, ServedModel
+from grabient_assets.errors import ImageError
 from grabient_assets.registry.model import ImageRules
 
 EDGES = {"1K": 1024, "2K": 2048, "4K": 4096}
@@ -37,11 +39,11 @@ def image_line(model: ServedModel, rules: ImageRules, request: Any, key: str, en
         raise invalid(f"response_modalities: models/{model.id} answers with images; name IMAGE.")
     width, height, size = _size(config.get("imageConfig") or {}, rules)
     inputs = _inputs(request, rules)
-    described = "\x1f".join((model.id, key, question.text, *inputs))
+    described = "\x1f".join((model.id, key, question.text, *(name for _, name in inputs)))
 
     def picture() -> bytes:
         if inputs:
-            return drawn(described, width, height)
+            return _edited([data for data, _ in inputs], question.text, described, (width, height), ending)
         return painted(model.id, question.text, described, width, height)
 
     words = WORDS if "TEXT" in modalities else ""
@@ -71,8 +73,34 @@ def _edge(length: float) -> int:
     return round(length / EDGE_MULTIPLE) * EDGE_MULTIPLE
 
 
-def _inputs(request: dict[str, Any], rules: ImageRules) -> list[str]:
-    """What stands for the images of a request. Raises Refused for one that is none, and for too many."""
+def _edited(images: list[bytes], text: str, described: str, asked: tuple[int, int], ending: Ending | None) -> bytes:
+    """The first image, edited with the others. Raises Refused for one that cannot be decoded."""
+    how = ending if isinstance(ending, FaultyEdit) else FaultyEdit()
+    width, height = how.answer_size(*asked)
+    region = region_of(text)
+    mask = None if region is None else rectangle_mask(region, width, height)
+    try:
+        return edited(images[0], mask, images[1:], described, width, height, how.leak)
+    except ImageError as error:
+        raise invalid(f"Unable to process input image. {error}") from error
+
+
+def region_of(prompt: str) -> tuple[float, float, float, float] | None:
+    """x, y, width and height in percent, as a JSON object in the prompt says them under `region`; None: the whole
+    picture. Google has no field for it, so a model reads it there, and overlooks what is no region."""
+    said = asked_object(prompt, lambda found: "region" in found).get("region")
+    numbers = said.replace("%", "").split(",") if isinstance(said, str) else []
+    try:
+        x, y, width, height = map(float, numbers)
+    except ValueError:
+        return None
+    inside = 0 <= x < 100 and 0 <= y < 100 and 0 < width <= 100 and 0 < height <= 100
+    return (x, y, width, height) if inside else None
+
+
+def _inputs(request: dict[str, Any], rules: ImageRules) -> list[tuple[bytes, str]]:
+    """The images of a request, each with what stands for it in a text. Raises Refused for one that is none, and for
+    too many."""
     parts = [part for content in request["contents"] for part in content.get("parts") or []]
     found = [part["inlineData"] for part in parts if part.get("inlineData")]
     if any(part.get("fileData") for part in parts):
@@ -82,17 +110,18 @@ def _inputs(request: dict[str, Any], rules: ImageRules) -> list[str]:
     return [_input(data) for data in found]
 
 
-def _input(data: dict[str, Any]) -> str:
+def _input(data: dict[str, Any]) -> tuple[bytes, str]:
     if data.get("mimeType") not in MEDIA_TYPES:
         raise invalid(f"Unsupported MIME type: {data.get('mimeType')}")
     text = data.get("data")
     # Google reads both alphabets of base64; its SDK writes the one for addresses.
     text = text.replace("-", "+").replace("_", "/") if isinstance(text, str) else ""
     try:
-        image_size(base64.b64decode(text, validate=True))
+        content = base64.b64decode(text, validate=True)
+        image_size(content)
     except (binascii.Error, ValueError) as error:
         raise invalid(f"Unable to process input image. {error}") from error
-    return f"{digest(text):x}"
+    return content, f"{digest(text):x}"
 
 
 def _response(

@@ -5,6 +5,7 @@ Chat completions are Groq's too: a body is read as a question, an answer is writ
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StrictBool, StrictFloat, StrictInt, StrictStr, Tag
@@ -14,6 +15,7 @@ from grabient_assets.emulator.answering import EmulatedAnswer, Ending, answer
 from grabient_assets.emulator.endpoint import BASE_PATHS
 from grabient_assets.emulator.file_batches import FileBatches, invalid, listed, paged
 from grabient_assets.emulator.openai_images import imaged
+from grabient_assets.emulator.openai_inputs import form_body, same_text
 from grabient_assets.emulator.questions import Question, digest
 from grabient_assets.emulator.vectors import openai_embeddings
 from grabient_assets.emulator.wire import Call, Line, Refused, Route, Schema, ServedModel, Shape, TextOr, read_shape
@@ -155,6 +157,12 @@ class OpenAI(FileBatches):
             return imaged(model, key, body, forced, created, self._file_bytes if url == EDIT else None)
         check_writes(model, url)
         return self._completion(key, body, forced, created)
+
+    def single_request(self, url: str, call: Call) -> tuple[Call, dict[str, Any]]:
+        if url != EDIT or call.form is None:
+            return super().single_request(url, call)
+        body = form_body(call.form)
+        return replace(call, body=same_text(body)), body
 
     def _file_bytes(self, file_id: str) -> bytes | None:
         return self.state.files.content(self.provider, file_id)

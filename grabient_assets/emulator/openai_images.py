@@ -1,28 +1,22 @@
-"""`/v1/images/generations` and `/v1/images/edits` of OpenAI, as JSON: one body checked and answered."""
+"""`/v1/images/generations` and `/v1/images/edits` of OpenAI: one body checked and answered."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import math
 import re
-from collections.abc import Callable
 from typing import Any
 
 from grabient_assets.emulator.answering import Ending, tokens
 from grabient_assets.emulator.file_batches import invalid
-from grabient_assets.emulator.images import (
-    NO_PICTURE,
-    TOKENS_OF_UNSEEN_IMAGE,
-    check_address,
-    drawn,
-    has_alpha,
-    image_size,
-)
+from grabient_assets.emulator.images import NO_PICTURE, TOKENS_OF_UNSEEN_IMAGE, drawn
+from grabient_assets.emulator.openai_inputs import FileBytes, Input, inputs_of
+from grabient_assets.emulator.painting.edited import FaultyEdit, edited
 from grabient_assets.emulator.painting.picture import painted
 from grabient_assets.emulator.wire import Line, Refused, ServedModel
+from grabient_assets.errors import ImageError
 from grabient_assets.registry.model import ImageRules
 
 KNOWN = (
@@ -32,14 +26,10 @@ KNOWN = (
 ONLY_EDITS = ("images", "mask")
 NOT_EMULATED = ("stream", "partial_images", "markup", "complexity")
 MAX_PROMPT = 32_000
-MAX_ADDRESS = 20_971_520
-MAX_MASK = 4_000_000
-MAX_IMAGE = 50_000_000
 USUAL_SIZES = ("1024x1024", "1024x1536", "1536x1024")
 TOKENS_OF_A_SQUARE = {"low": 272, "medium": 1_056, "high": 4_160, "xhigh": 8_320, "max": 16_640}
 """Of 1,024 x 1,024 pixels. The last two are not published where we looked: each is twice the one before."""
 REJECTED = "Your request was rejected by the safety system."
-FileBytes = Callable[[str], bytes | None]
 
 
 def imaged(
@@ -62,19 +52,28 @@ def imaged(
     _choice(body, "moderation", ("low",), "auto")
     form = _choice(body, "output_format", rules.formats, "png")
     _check_form(body, form, background, rules)
-    read = _inputs(body, rules, files) if files else []
+    read, mask = inputs_of(body, rules, files) if files else ([], None)
     if forced in ("refuse_input", "refuse_output", "refusal"):
         raise _moderated("output" if forced == "refuse_output" else "input")
-    described = json.dumps(
-        [model.id, key, prompt, quality, *(hashlib.sha256(one or b"").hexdigest() for one, _ in read)]
+    shown = [*read, mask] if mask else read
+    described = json.dumps([model.id, key, prompt, quality, *(hashlib.sha256(one.data).hexdigest() for one in shown)])
+    how = forced if isinstance(forced, FaultyEdit) else FaultyEdit()
+    width, height = how.answer_size(width, height) if files else (width, height)
+    clear = background == "transparent"
+    pictures = []
+    for place in range(0 if forced in ("no_image", "empty", "garbage") else number):
+        seed = f"{described}{place}"
+        if read:
+            pictures.append(_edited(read, mask, seed, width, height, how.leak, clear))
+        elif clear:
+            pictures.append(drawn(seed, width, height, transparent=True))
+        else:
+            pictures.append(painted(model.id, prompt, seed, width, height))
+    used = _usage(
+        prompt,
+        sum(one.tokens for one in read) + (TOKENS_OF_UNSEEN_IMAGE if mask else 0),
+        number * tokens_of(quality, width, height),
     )
-    made = 0 if forced in ("no_image", "empty", "garbage") else number
-    if files or background == "transparent":
-        clear = background == "transparent"
-        pictures = [drawn(f"{described}{place}", width, height, transparent=clear) for place in range(made)]
-    else:
-        pictures = [painted(model.id, prompt, f"{described}{place}", width, height) for place in range(made)]
-    used = _usage(prompt, sum(count for _, count in read), number * tokens_of(quality, width, height))
     document = {
         "created": created,
         "background": background,
@@ -85,6 +84,18 @@ def imaged(
         "usage": used,
     }
     return Line(key, True, {"body": document}, (used["input_tokens"], used["output_tokens"], 0))
+
+
+def _edited(
+    read: list[Input], mask: Input | None, seed: str, width: int, height: int, leak: float, clear: bool
+) -> bytes:
+    base, *references = (one.data for one in read)
+    # A mask at an address is not seen: the whole picture is edited, as without one.
+    hole = mask.data if mask and mask.seen else None
+    try:
+        return edited(base, hole, references, seed, width, height, leak, transparent=clear)
+    except ImageError as error:
+        raise invalid(f"Invalid image file or mode: {error}", "images", "invalid_image_file") from error
 
 
 def tokens_of(quality: str, width: int, height: int) -> int:
@@ -183,75 +194,3 @@ def _check_form(body: dict[str, Any], form: str, background: str, rules: ImageRu
         raise invalid("Invalid 'output_compression': 0 to 100, and 100 for png.", "output_compression")
     if form != "png":
         raise invalid(f"output_format: this emulation draws png only, not {form}.", "output_format")
-
-
-def _inputs(body: dict[str, Any], rules: ImageRules, files: FileBytes) -> list[tuple[bytes | None, int]]:
-    """The bytes (None: at an address) and tokens of the images of an edit and of its mask. Raises Refused."""
-    images = body.get("images")
-    if not isinstance(images, list) or not images:
-        raise invalid("Missing required parameter: 'images'.", "images", "missing_required_parameter")
-    if len(images) > rules.most_inputs:
-        message = f"Invalid 'images': array too long. Expected at most {rules.most_inputs}, got {len(images)}."
-        raise invalid(message, "images", "array_above_max_length")
-    found = [_image(image, f"images[{place}]", files) for place, image in enumerate(images)]
-    if any(len(data or b"") >= MAX_IMAGE for data, _ in found):
-        raise invalid("Invalid image file: each must have less than 50 MB.", "images", "invalid_image_file")
-    if "mask" in body:
-        mask, size = _image(body["mask"], "mask", files)
-        _check_mask(mask, size, found[0][1])
-        found.append((mask, None))
-    return [(data, _tokens_of_input(size) if data is not None else TOKENS_OF_UNSEEN_IMAGE) for data, size in found]
-
-
-def _tokens_of_input(size: tuple[int, int] | None) -> int:
-    """Of an input: one for each square of 32 x 32 pixels."""
-    return TOKENS_OF_UNSEEN_IMAGE if size is None else math.ceil(size[0] / 32) * math.ceil(size[1] / 32)
-
-
-def _image(given: Any, param: str, files: FileBytes) -> tuple[bytes | None, tuple[int, int] | None]:
-    """Bytes and size of one reference; nothing of one at an address, and no size of one that is no PNG."""
-    names = {"image_url", "file_id"} & set(given) if isinstance(given, dict) else set()
-    if len(names) != 1 or not isinstance(given[name := names.pop()], str):
-        raise invalid(f"Invalid '{param}': an object with image_url or file_id expected.", param, "invalid_type")
-    value = given[name]
-    if name == "file_id":
-        data = files(value)
-        if data is None:
-            raise Refused(404, "invalid_request_error", f"No such File object: {value}", param=param)
-        return data, _checked(data, param)
-    if len(value) > MAX_ADDRESS:
-        raise invalid(f"Invalid '{param}': address too long.", param, "string_above_max_length")
-    if not value.startswith("data:"):
-        try:
-            check_address(value)
-        except ValueError as error:
-            raise invalid(str(error), param, "invalid_image_url") from error
-        return None, None
-    head, _, text = value.partition(",")
-    if not re.fullmatch(r"data:image/(png|jpeg|webp);base64", head):
-        raise invalid(f"Invalid '{param}': a png, jpeg or webp in base64 expected.", param, "invalid_image_url")
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise invalid(f"Invalid '{param}': not valid base64.", param, "invalid_image_url") from error
-    return data, _checked(data, param)
-
-
-def _checked(data: bytes, param: str) -> tuple[int, int] | None:
-    try:
-        return image_size(data)
-    except ValueError as error:
-        raise invalid(f"Invalid image file or mode for {param}: {error}.", param, "invalid_image_file") from error
-
-
-def _check_mask(mask: bytes | None, size: tuple[int, int] | None, base: tuple[int, int] | None) -> None:
-    if mask is None:
-        return
-    if size is None or not has_alpha(mask):
-        message = "Invalid image file or mode for mask: a PNG with an alpha channel expected."
-        raise invalid(message, "mask", "invalid_image_file")
-    if len(mask) >= MAX_MASK:
-        raise invalid("Invalid mask: it must have less than 4 MB.", "mask", "invalid_image_file")
-    if base is not None and size != base:
-        message = f"Invalid mask: its size {size[0]}x{size[1]} is not that of the image, {base[0]}x{base[1]}."
-        raise invalid(message, "mask", "invalid_image_file")

@@ -20,6 +20,7 @@ from starlette.responses import Response
 from grabient_assets.emulator.answering import Ending
 from grabient_assets.emulator.billing import Billed, billed
 from grabient_assets.emulator.database import NewFile
+from grabient_assets.emulator.painting.edited import FaultyEdit
 from grabient_assets.emulator.questions import digest, share
 from grabient_assets.emulator.stored_batches import Batch, Phase, finished_share, phase, planned
 from grabient_assets.emulator.wire import FETCHES, SINGLE_CALLS, Call, Line, Refused, World, reply
@@ -46,6 +47,9 @@ FORCED: dict[str, Ending] = {
     "injected": "injected",
     "no_entries": "no_entries",
 }
+SPOILT_EDITS = ("leak", "resize")
+OF_ANSWERS = (*FORCED, *SPOILT_EDITS, "errored")
+"""Faults of one answer each."""
 SPOILING = ("swap", "duplicate", "missing")
 Request = tuple[str, dict[str, Any]]
 """A request of a batch: its key and what was sent."""
@@ -164,14 +168,14 @@ class BatchService(ABC):
         order = sorted(requests, key=lambda request: digest("order", seed, request[0]))
         count = math.floor(len(order) * finished_share(batch) + 1e-9)
         done, unfinished = order[:count], order[count:]
-        forced = {key: step for step in batch.plan if step["do"] in (*FORCED, "errored") for key in chosen(step, done)}
+        forced = {key: step for step in batch.plan if step["do"] in OF_ANSWERS for key in chosen(step, done)}
         lines = []
         for key, request in done:
             step = forced.get(key)
             if step is not None and step["do"] == "errored":
                 lines.append(self.error_line(key, self._fault_of(step)))
                 continue
-            outcome: Ending | None = FORCED[step["do"]] if step else "complete" if key in before else None
+            outcome = ending_of(step) if step else "complete" if key in before else None
             try:
                 lines.append(self.answer_request(batch, key, request, outcome))
             except Refused as refused:
@@ -202,7 +206,7 @@ class BatchService(ABC):
         step = _laid(call.plan, key)
         if step is not None and step["do"] == "errored":
             raise self._fault_of(step)
-        forced = FORCED[step["do"]] if step else None
+        forced = ending_of(step) if step else None
         if forced is None and self.state.batches.was_badly_answered(self.provider, key):
             forced = "complete"
         flawed = step is not None
@@ -248,20 +252,31 @@ def call_key(call: Call) -> str:
 def _laid(plan: Sequence[dict[str, Any]], key: str) -> dict[str, Any] | None:
     """The first fault that takes this call: each does, except one for a share of the requests."""
     for step in plan:
-        if step["do"] not in (*FORCED, "errored"):
+        if step["do"] not in OF_ANSWERS:
             continue
         if step.get("share") is None or share(step["do"], key) < step["share"]:
             return step
     return None
 
 
+def ending_of(step: dict[str, Any]) -> Ending:
+    """How a fault of an answer makes it end."""
+    if step["do"] == "leak":
+        return FaultyEdit(leak=step["leak"])
+    if step["do"] == "resize":
+        width, _, height = (step["size"] or "").partition("x")
+        return FaultyEdit(factor=step["factor"], size=(int(width), int(height)) if height else None)
+    return FORCED[step["do"]]
+
+
 def chosen(step: dict[str, Any], requests: Sequence[Request]) -> list[str]:
-    """Which requests a fault takes: those it names, or as many as `count` or `share` say, drawn from the keys."""
+    """Which requests a fault takes: those it names, or as many as `count` or `share` say, drawn from the keys; all
+    where it says neither."""
     keys = [key for key, _ in requests]
     if named := step.get("custom_ids"):
         return [key for key in keys if key in named]
     share = step.get("share")
-    count = step.get("count", 1) if share is None else math.ceil(share * len(keys))
+    count = step.get("count", len(keys)) if share is None else math.ceil(share * len(keys))
     return sorted(keys, key=lambda key: digest(step["do"], key))[:count]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from grabient_assets.emulator.endpoint import BASE_PATHS
-from grabient_assets.emulator.fault_script import Match, actions
+from grabient_assets.emulator.fault_actions import actions
+from grabient_assets.emulator.fault_script import Match
 from grabient_assets.emulator.talks import RULES, sample_ids
 from grabient_assets.emulator.web import FOREIGN, PAGES
 from grabient_assets.settings import PROJECT_DIR

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from grabient_assets.emulator.images import opaque_png
+from grabient_assets.emulator.images import packed_png
 from grabient_assets.emulator.painting.hand import hand_of, lightness, mixed
 from grabient_assets.emulator.painting.motifs import FLAT, LAND, MOTIFS
 from grabient_assets.emulator.painting.sheet import MOST_SHAPES, Sheet
@@ -66,7 +66,7 @@ def rendered(svg: str, width: int, height: int) -> bytes:
     # Four bytes for each pixel: blue, green, red, and the channel that is full everywhere.
     for channel in range(3):
         pixels[channel::3] = data[2 - channel :: 4]
-    return opaque_png(pixels, width, height)
+    return packed_png(pixels, width, height)
 
 
 def _motifs(wish: Wish, prompt: str) -> list[str]:
