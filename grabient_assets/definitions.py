@@ -2,9 +2,9 @@
 
 Four groups make the pipeline (palettes, tagging, refinement, search), exports hands its results on, calibration says
 how good the models are. The group chorus stands beside it: artists answer one prompt, a brush paints what they write,
-and comparisons says what their differences are worth. In the group knowledge, talks and documents become entries that
-one can search; its assets lie in three folders: fetching reads sources, knowledge asks models about them, retrieval
-embeds, indexes and measures. Otherwise assets, jobs, sensors and checks of a group lie in files of these names in
+and comparisons says what their differences are worth; edits are what editors make of the works. In the group
+knowledge, talks and documents become entries that one can search; its assets lie in three folders: fetching reads
+sources, knowledge asks models about them, retrieval embeds, indexes and measures. Otherwise assets, jobs, sensors and checks of a group lie in files of these names in
 `groups/<group>/`; the rules beside them are plain Python. What every kind of question asked of models has in common
 (jobs `submit_<purpose>`, `collect_batch`, `mark_failed`, `cancel_batch`; sensors `<purpose>_due`, `tagging_completed`,
 `refinement_failed`, `batches_ended`) is made in `asking/` from the list in `groups/purposes.py`.
@@ -28,6 +28,9 @@ def grabient() -> dg.Definitions:
     from grabient_assets.groups.comparisons import assets as comparison_assets
     from grabient_assets.groups.comparisons import jobs as comparison_jobs
     from grabient_assets.groups.comparisons import sensors as comparison_sensors
+    from grabient_assets.groups.edits import assets as edit_assets
+    from grabient_assets.groups.edits import jobs as edit_jobs
+    from grabient_assets.groups.edits import sensors as edit_sensors
     from grabient_assets.groups.exports import assets as export_assets
     from grabient_assets.groups.exports import jobs as export_jobs
     from grabient_assets.groups.exports import sensors as export_sensors
@@ -81,6 +84,9 @@ def grabient() -> dg.Definitions:
             chorus_assets.collect_chorus,
             comparison_assets.chorus_comparisons,
             comparison_assets.artist_fingerprints,
+            edit_assets.edit_requests,
+            edit_assets.collect_edits,
+            edit_assets.image_chains,
             knowledge_assets.knowledge_workflows,
             fetching_assets.sources_asset(knowledge_workflows.ask_about),
             knowledge_assets.extraction_batches,
@@ -106,6 +112,9 @@ def grabient() -> dg.Definitions:
             chorus_jobs.submit_artworks,
             chorus_jobs.report_chorus,
             comparison_jobs.compare_artists,
+            edit_jobs.submit_edits,
+            edit_jobs.report_edits,
+            edit_jobs.cancel_edit,
             knowledge_jobs.new_workflow,
             fetching_jobs.fetch_sources,
             fetching_jobs.redrive_sources,
@@ -129,6 +138,7 @@ def grabient() -> dg.Definitions:
             search_sensors.vectors_changed(interval, status),
             chorus_sensors.chorus_due(interval, status),
             comparison_sensors.chorus_settled(interval, status),
+            edit_sensors.edits_due(status),
             fetching_sensors.sources_due(interval, status),
             knowledge_sensors.extraction_due(interval, status),
             retrieval_sensors.entries_changed(interval, status),

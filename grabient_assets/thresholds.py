@@ -48,6 +48,19 @@ UNUSABLE_ANSWERS = Threshold(
 )
 """Share of a model's answers under a prompt version that cannot be used."""
 
+CHAIN_NOISE = Threshold(
+    limit=2.0,
+    why="Every edit redraws the picture and adds grain. Twice the grain of the root is what one sees without looking for "
+    "it; from there on each edit makes it worse.",
+)
+"""Noise of an edited image in relation to that of its root, at the end of two edits or more."""
+
+CHAIN_DRIFT = Threshold(
+    limit=0.5,
+    why="Half of the structure of the root, or its colour, is lost then: the picture has become another one by itself.",
+)
+"""Drift of an edited image from its root, at the end of two edits or more."""
+
 ANSWERING_MODELS = Threshold(
     limit=0.50,
     why="With fewer than half of the models that were asked, the consensus is the word of a minority nobody chose: "

@@ -21,6 +21,7 @@ from grabient_assets.ledger.send import Sent
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.prompting.prompt import Prompt
+from grabient_assets.registry.model import Delivery
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.reporting import report_materializations
@@ -54,10 +55,11 @@ def send_purpose(
     announce: Callable[[Connection, Sequence[DueTarget]], None] = lambda *_: None,
     among: Collection[str] | None = None,
     call_seconds: float | None = None,
+    delivery: Delivery | None = None,
 ) -> Sent:
-    """Send everything of the purpose that is due at the provider, or what is about the subjects `among`. What was sent,
-    deferred or waits for money goes into the run's log; `announce` gets the plan before the first batch. A direct call
-    may take `call_seconds`, or what the registry says."""
+    """Send everything of the purpose that is due at the provider, or what is about the subjects `among` or of one
+    `delivery`. What was sent, deferred or waits for money goes into the run's log; `announce` gets the plan before the
+    first batch. A direct call may take `call_seconds`, or what the registry says."""
     with providers.connect(provider, call_seconds) as connection:
         sent = submit_due(
             purpose,
@@ -72,6 +74,7 @@ def send_purpose(
             context.run_id,
             lambda targets: announce(connection, targets),
             among,
+            delivery,
         )
     for one in sent.batches:
         context.log.info("batch %s: %s requests, %s", one.batch.batch_id, one.batch.request_count, one.batch.status)

@@ -21,7 +21,7 @@ from grabient_assets.ledger.request_sizes import keep_request_sizes, request_sha
 from grabient_assets.ledger.reservation import Terms, sendable
 from grabient_assets.ledger.send import Sent, closed_until, orderable, send_requests
 from grabient_assets.ledger.submit import Order
-from grabient_assets.registry.model import Model
+from grabient_assets.registry.model import Delivery, Model
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -57,9 +57,10 @@ def submit_due(
     run_id: str | None = None,
     announce: Callable[[Sequence[DueTarget]], None] = lambda _: None,
     among: Collection[str] | None = None,
+    delivery: Delivery | None = None,
 ) -> Sent:
-    """Send every request of the purpose that is due at this provider, or those about the subjects `among`. A refused
-    model never delays the others.
+    """Send every request of the purpose that is due at this provider, or those about the subjects `among`, or of one
+    `delivery`. A refused model never delays the others.
 
     `announce` gets the plan before the first batch is sent.
     """
@@ -72,6 +73,7 @@ def submit_due(
         keep_request_sizes(database, purposes, connection.usable, due_at.date())
         held = still_held(database, purposes, connection.budget_usd, due_at, purpose.name, name)
         targets = [one for one in due_targets(database, purpose, name) if one.hold_key(purpose.name, name) not in held]
+        targets = [one for one in targets if delivery in (None, one.delivery)]
         keys = [one.hold_key(purpose.name, name) for one in targets]
         granted, waiting = sendable(database, purposes, connection.budget_usd, keys, due_at)
     sent += Sent(held=tuple(dict.fromkeys([*held.values(), *waiting])))

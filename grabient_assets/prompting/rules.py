@@ -25,7 +25,8 @@ class PromptRules:
 
     `variables` are the word lists that it may use by name, `required` those that its body must use. The answer has
     these `fields`, none where it is an image; `lists` of them are lists of words, `records` are lists of objects with
-    those fields, the others are one word. Where a field is in `closed`, an enum has to limit it to words of that list; no other may be limited.
+    those fields, the others are one word. Where a field is in `closed`, an enum has to limit it to words of that list;
+    no other may be limited.
     """
 
     purpose: str

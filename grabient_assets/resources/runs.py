@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -45,27 +45,36 @@ def busy_with(instance: dg.DagsterInstance, role: str, *, wait_for_people: bool 
     started are waited for as well: what they ask for one by one should go out together. Nobody waits for a process
     that is gone: a run of a dead one, or what only a daemon could start while none is alive.
     """
-    from dagster import DagsterRunStatus, RunsFilter
     from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
-    started = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
-    queued = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED]
-    daemon = _daemon_is_alive(instance)
-    filters = RunsFilter(
-        statuses=[*started, *queued] if daemon else started, created_after=datetime.now(UTC) - ABANDONED_AFTER
-    )
-    for run in instance.get_runs(filters):
-        if is_dead(instance, run):
-            continue
+    for run in _unfinished(instance):
         if run.tags.get(ROLE_TAG) == role:
             return f"Run {run.run_id[:8]} is already doing this."
         if wait_for_people and ROLE_TAG not in run.tags:
             return f"Waiting for run {run.run_id[:8]} ({run.job_name}), so that what it asks for goes out together."
-    if wait_for_people and daemon:
+    if wait_for_people and _daemon_is_alive(instance):
         backfills = instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]))
         if backfills:
             return f"Waiting for backfill {backfills[0].backfill_id}, so that what it asks for goes out together."
     return None
+
+
+def roles_at_work(instance: dg.DagsterInstance) -> frozenset[str]:
+    """The roles of all runs that are waiting or at work."""
+    return frozenset(run.tags[ROLE_TAG] for run in _unfinished(instance) if ROLE_TAG in run.tags)
+
+
+def _unfinished(instance: dg.DagsterInstance) -> Iterator[dg.DagsterRun]:
+    """Runs that are at work and, while a daemon is alive to start them, those that wait; none of a dead process."""
+    from dagster import DagsterRunStatus, RunsFilter
+
+    started = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+    queued = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED]
+    filters = RunsFilter(
+        statuses=[*started, *queued] if _daemon_is_alive(instance) else started,
+        created_after=datetime.now(UTC) - ABANDONED_AFTER,
+    )
+    return (run for run in instance.get_runs(filters) if not is_dead(instance, run))
 
 
 def _daemon_is_alive(instance: dg.DagsterInstance) -> bool:

@@ -37,15 +37,6 @@ def cancel_edit(warehouse: Warehouse, edit_id: str, now: datetime) -> Cancelled:
         connection.execute("UPDATE edit_requests SET cancel_asked_at = $1 WHERE edit_id = $2", [at, edit_id])
         stop_subjects(connection, ("edit",), [edit_id], "Cancelled by a person.", at)
         edit = edits_of(connection, [edit_id])[0]
-        row = connection.execute(
-            """
-            SELECT b.batch_id FROM batches b JOIN batch_requests r USING (batch_id)
-            JOIN edit_requests q ON q.edit_id = r.subject
-            WHERE b.status IN ('intended', 'submitted') AND b.purpose = 'edit' AND b.delivery = 'batch'
-            GROUP BY b.batch_id HAVING bool_and(q.cancel_asked_at IS NOT NULL) AND bool_or(q.edit_id = $1)
-            """,
-            [edit_id],
-        ).fetchone()
     if before.status == "sent" and before.delivery == "direct" and before.batch_id:
         ask_calls_to_stop(before.batch_id, warehouse, now)
     if before.status == "requested":
@@ -54,4 +45,19 @@ def cancel_edit(warehouse: Warehouse, edit_id: str, now: datetime) -> Cancelled:
         sentence = f"Edit {edit_id} is cancelled; its request is in a batch and may still be billed."
     else:
         sentence = f"Edit {edit_id} is cancelled; its call was let go and was possibly billed."
-    return Cancelled(edit, True, sentence, row[0] if row else None)
+    return Cancelled(edit, True, sentence, batches_to_stop(warehouse).get(edit_id))
+
+
+def batches_to_stop(warehouse: Warehouse) -> dict[str, str]:
+    """The batches that hold nothing but cancelled edits and go on at their providers, by each edit."""
+    with warehouse.read() as connection:
+        rows = connection.execute(
+            """
+            SELECT list(q.edit_id), b.batch_id FROM batches b JOIN batch_requests r USING (batch_id)
+            JOIN edit_requests q ON q.edit_id = r.subject
+            WHERE b.status IN ('intended', 'submitted') AND b.purpose = 'edit' AND b.delivery = 'batch'
+              AND b.cancel_asked_at IS NULL
+            GROUP BY b.batch_id HAVING bool_and(q.cancel_asked_at IS NOT NULL)
+            """
+        ).fetchall()
+    return {edit_id: batch_id for edit_ids, batch_id in rows for edit_id in edit_ids}

@@ -1,0 +1,229 @@
+"""Edits in Dagster: what is asked of editors, what came of it, and the chains it makes."""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from grabient_assets import interrupts
+from grabient_assets.asking import checks
+from grabient_assets.asking.assets import fail_for, send_purpose
+from grabient_assets.errors import GrabientError
+from grabient_assets.groups.edits.asking import retry_edit
+from grabient_assets.groups.edits.cancelling import cancel_edit
+from grabient_assets.groups.edits.checks import edit_checks
+from grabient_assets.groups.edits.purpose import EDIT
+from grabient_assets.groups.edits.tables import Edit, EditMeasures, edits_of, measures_of
+from grabient_assets.groups.images.images import contents_of, images_by_id
+from grabient_assets.groups.markdown import inline_image
+from grabient_assets.groups.purposes import PURPOSES
+from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.partitions import edits
+from grabient_assets.resources.objects import ObjectsResource
+from grabient_assets.resources.providers import ProvidersResource
+from grabient_assets.resources.reporting import report_materializations, show_reason
+from grabient_assets.resources.warehouse import WarehouseResource
+from grabient_assets.settings import load_settings
+from grabient_assets.warehouse.connection import Warehouse
+
+GROUP = "edits"
+NAMED_AT_MOST = 10
+SHOWN_CHAINS = 100
+
+
+class SendConfig(dg.Config):
+    """What a run of edit_requests sends."""
+
+    due: bool = False
+    """Set by the sensor: send what is due of this partition. Without it, what failed or was cancelled of the partitions
+    of this run is asked again first."""
+    batches_at: str = ""
+    """Set by the sensor: send every edit of this provider that is due in a batch."""
+
+
+class ReportConfig(dg.Config):
+    """What a run of edited_images reports."""
+
+    settled: bool = False
+    """Set by the sensor: every edit that is done and not reported yet, instead of the partitions of this run."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dg.asset(
+    partitions_def=edits,
+    hooks={show_reason},
+    group_name=GROUP,
+    kinds={"duckdb"},
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    description="Edits that are asked for. Materializing sends them; one that failed or was cancelled is asked again. "
+    "Terminating the run cancels the edit. The sensor edits_due starts a run for each edit.",
+    metadata={"dagster/table_name": "edit_requests"},
+)
+def edit_requests(
+    context: dg.AssetExecutionContext,
+    config: SendConfig,
+    warehouse: WarehouseResource,
+    objects: ObjectsResource,
+    providers: ProvidersResource,
+) -> dg.MaterializeResult:
+    database, chosen = warehouse.open(context), list(context.partition_keys)
+    with database.read() as connection:
+        found = edits_of(connection, chosen)
+    if not config.due and not config.batches_at:
+        _ask_again(context, database, found, providers.answers_from())
+    sending = {config.batches_at: None} if config.batches_at else dict.fromkeys(edit.provider for edit in found)
+    complaints: list[str] = []
+    try:
+        for provider in sending:
+            among = None if config.batches_at else chosen
+            complaints += _send(context, database, objects, providers, provider, among)
+    except (dg.DagsterExecutionInterruptedError, interrupts.Interrupted):
+        _cancel_if_terminated(context, database, chosen)
+        raise
+    with database.read() as connection:
+        sent = edits_of(connection, None if config.batches_at else chosen)
+    own = [edit for edit in sent if edit.batch_id]
+    fail_for([] if all(edit.settled for edit in found) else complaints)
+    first = own[0] if own else None
+    shown: dict[str, dg.MetadataValue] = {"edits": dg.MetadataValue.int(len(own))}
+    if first is not None:
+        shown |= {"batch": dg.MetadataValue.text(first.batch_id or ""), "editor": dg.MetadataValue.text(first.model)}
+    return dg.MaterializeResult(metadata=shown)
+
+
+def _ask_again(
+    context: dg.AssetExecutionContext, database: Warehouse, found: Sequence[Edit], answers_from: str
+) -> None:
+    again = [edit for edit in found if edit.settled and edit.status != "done"]
+    try:
+        with database.write() as connection:
+            for edit in again:
+                retry_edit(connection, edit, answers_from, ledger_time(connection, _now()))
+    except GrabientError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    context.log.info("%s of %s edits asked again", len(again), len(found))
+
+
+def _send(
+    context: dg.AssetExecutionContext,
+    database: Warehouse,
+    objects: ObjectsResource,
+    providers: ProvidersResource,
+    provider: str,
+    among: Collection[str] | None,
+) -> tuple[str, ...]:
+    seconds = float(load_settings().edit_timeout_seconds)
+    delivery = "batch" if among is None else None
+    sent = send_purpose(
+        context, EDIT, PURPOSES, provider, database, objects, providers, among=among, call_seconds=seconds,
+        delivery=delivery,
+    )  # fmt: skip
+    return sent.complaints
+
+
+def _cancel_if_terminated(context: dg.AssetExecutionContext, database: Warehouse, chosen: Sequence[str]) -> None:
+    """Cancel the edits of this run when a person terminated it; a machine that goes down cancels nothing."""
+    run = context.instance.get_run_by_id(context.run_id)
+    if run is None or run.status is not dg.DagsterRunStatus.CANCELING:
+        return
+    with interrupts.finishing():
+        for edit_id in chosen:
+            cancel_edit(database, edit_id, _now())
+
+
+@dg.multi_asset(
+    name="collect_edits",
+    specs=[
+        dg.AssetSpec(
+            "edited_images",
+            deps=[edit_requests],
+            skippable=True,
+            group_name=GROUP,
+            kinds={"duckdb", "png"},
+            description="What editors made, stitched into the parent so that nothing beyond the mask differs.",
+            metadata={"dagster/table_name": "edited_images"},
+        )
+    ],
+    check_specs=[check.spec for check in edit_checks],
+    partitions_def=edits,
+    hooks={show_reason},
+    can_subset=True,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def collect_edits(
+    context: dg.AssetExecutionContext, config: ReportConfig, warehouse: WarehouseResource, objects: ObjectsResource
+):
+    database = warehouse.open(context)
+    failed: list[Edit] = []
+    if context.selected_asset_keys:
+        chosen = None if config.settled else context.partition_keys
+        with database.read() as connection:
+            found = edits_of(connection, chosen)
+            done = [edit for edit in found if edit.status == "done"]
+            done = unreported(context.instance, done) if config.settled else done
+            measures = measures_of(connection, [edit.edit_id for edit in done])
+            wanted = {image for edit in done for image in (edit.parent_image, edit.image_id) if image}
+            images = images_by_id(connection, wanted)
+        report_materializations(context, list(_events(done, measures, contents_of(objects.open(), images))))
+        failed = [] if config.settled else [edit for edit in found if edit.settled and edit.status != "done"]
+    yield from checks.results(edit_checks, database, context.selected_asset_check_keys)
+    if failed:
+        named = "; ".join(f"{edit.edit_id} {edit.status}: {edit.error}" for edit in failed[:NAMED_AT_MOST])
+        raise dg.Failure(f"{named} Ask again with `grabient edits retry`.", allow_retries=False)
+
+
+def unreported(instance: dg.DagsterInstance, done: Sequence[Edit]) -> list[Edit]:
+    """Those of the finished edits that have no materialization."""
+    known = instance.get_materialized_partitions(dg.AssetKey("edited_images")) if done else set[str]()
+    return [edit for edit in done if edit.edit_id not in known]
+
+
+def _events(
+    done: Sequence[Edit], measures: dict[str, EditMeasures], contents: dict[str, bytes]
+) -> Iterator[dg.AssetMaterialization]:
+    """A small picture before and after, and the measures."""
+    from grabient_assets.imaging.canvas import thumbnail
+
+    for edit in done:
+        shown = {
+            name: dg.MetadataValue.md(inline_image(thumbnail(contents[image]), name, "webp"))
+            for name, image in (("before", edit.parent_image), ("after", edit.image_id))
+            if image in contents
+        }
+        own = measures.get(edit.edit_id)
+        for name in ("leak_raw", "leak_final", "inside_change", "seam", "noise", "drift"):
+            value = None if own is None else getattr(own, name)
+            if value is not None:
+                shown[name] = dg.MetadataValue.float(value)
+        shown |= {"label": dg.MetadataValue.text(f"{edit.label}, depth {edit.depth}"),
+                  "edit": dg.MetadataValue.text(edit.summary),
+                  "cost, USD": dg.MetadataValue.float(float(edit.cost_usd))}  # fmt: skip
+        yield dg.AssetMaterialization("edited_images", partition=edit.edit_id, metadata=shown)
+
+
+@dg.asset(
+    hooks={show_reason},
+    group_name=GROUP,
+    deps=["edited_images"],
+    kinds={"duckdb"},
+    description="Every chain of edits: roots, and what was made of them, with the dollars on the way.",
+    metadata={"dagster/table_name": "image_chains"},
+)
+def image_chains(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+    with warehouse.open(context).read() as connection:
+        rows = connection.execute(
+            """
+            SELECT root_image, count(*) - 1 AS edits, max(depth), count(*) FILTER (removed),
+                   (SELECT sum(e.cost_usd) FROM edits e WHERE e.root_image = c.root_image)
+            FROM image_chains c GROUP BY ALL ORDER BY edits DESC, root_image
+            """
+        ).fetchall()
+    lines = [f"| {root[:12]} | {edits} | {depth} | {removed} | {usd} |" for root, edits, depth, removed, usd in rows]
+    table = "\n".join(["| root | images | depth | removed | USD |", "|---|---|---|---|---|", *lines[:SHOWN_CHAINS]])
+    done = sum(row[1] for row in rows)
+    return dg.MaterializeResult(
+        metadata={"chains": len(rows), "edited images": done, "roots": dg.MetadataValue.md(table)}
+    )

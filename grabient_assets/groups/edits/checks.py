@@ -1,0 +1,98 @@
+"""What must hold of edits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from grabient_assets.asking.checks import Check, none_of
+from grabient_assets.thresholds import CHAIN_DRIFT, CHAIN_NOISE, Finding
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+ASSET = "edited_images"
+
+
+def _cases(connection: DuckDBPyConnection, query: str) -> tuple[int, list[str]]:
+    rows = connection.execute(query).fetchall()
+    return len(rows), [row[0] for row in rows[:20]]
+
+
+_LEAKS = "SELECT edit_id || ': ' || leak_final FROM edit_measures WHERE leak_final > 0 ORDER BY leak_final DESC, 1"
+_SIZES = """
+    SELECT e.edit_id || ': ' || i.width || 'x' || i.height || ' of ' || p.width || 'x' || p.height
+    FROM edits e JOIN images i ON i.image_id = e.image_id JOIN images p ON p.image_id = e.parent_image
+    WHERE (i.width, i.height) <> (p.width, p.height) ORDER BY 1
+"""
+_ORPHANS = """
+    SELECT e.edit_id || ': ' || CASE WHEN p.image_id IS NULL THEN 'no row of its parent ' || left(e.parent_image, 12)
+        WHEN r.image_id IS NULL THEN 'no row of its root ' || left(e.root_image, 12)
+        WHEN e.parent_edit IS NOT NULL AND o.edit_id IS NULL THEN 'no row of its parent edit'
+        ELSE 'its depth is not one more than that of its parent' END
+    FROM edit_requests e LEFT JOIN images p ON p.image_id = e.parent_image
+    LEFT JOIN images r ON r.image_id = e.root_image LEFT JOIN edit_requests o ON o.edit_id = e.parent_edit
+    WHERE p.image_id IS NULL OR r.image_id IS NULL OR (e.parent_edit IS NOT NULL AND o.edit_id IS NULL)
+       OR e.depth <> coalesce(o.depth, 0) + 1 ORDER BY 1
+"""
+
+
+def worn_sentence(noise: float | None, drift: float | None) -> str | None:
+    """Why a chain that has come so far should not go on; None while it may."""
+    worn = [
+        *([f"noise {noise:.2f} times that of the root"] if noise is not None and noise > CHAIN_NOISE.limit else []),
+        *([f"drift {drift:.2f}"] if drift is not None and drift > CHAIN_DRIFT.limit else []),
+    ]
+    if not worn:
+        return None
+    return (
+        f"The chain wears out ({', '.join(worn)}). Do its edits in one on the root instead: "
+        "`grabient edits replay EDIT --onto ROOT`."
+    )
+
+
+def _worn(connection: DuckDBPyConnection) -> Finding:
+    rows = connection.execute(
+        """
+        SELECT e.edit_id, e.label, m.noise, m.drift FROM edit_measures m JOIN edits e USING (edit_id)
+        JOIN images i ON i.image_id = e.image_id
+        WHERE i.removed_at IS NULL AND e.depth > 1 AND (m.noise > $1 OR m.drift > $2)
+        ORDER BY m.drift DESC, 1
+        """,
+        [CHAIN_NOISE.limit, CHAIN_DRIFT.limit],
+    ).fetchall()
+    named = [f"{edit_id} ({label}): {worn_sentence(noise, drift)}" for edit_id, label, noise, drift in rows[:20]]
+    return Finding(len(rows), 0, named, {"most noise": CHAIN_NOISE.limit, "most drift": CHAIN_DRIFT.limit})
+
+
+edit_checks = (
+    none_of(
+        "outside_the_mask_nothing_changed",
+        ASSET,
+        "Beyond mask and feather band no pixel of an edited image differs from its parent.",
+        lambda connection: _cases(connection, _LEAKS),
+    ),
+    none_of(
+        "size_is_kept",
+        ASSET,
+        "An edited image has the width and height of its parent.",
+        lambda connection: _cases(connection, _SIZES),
+    ),
+    none_of(
+        "parents_are_there",
+        ASSET,
+        "Parent and root of every edit have a row, be it a tombstone, and depths count up from the root.",
+        lambda connection: _cases(connection, _ORPHANS),
+    ),
+    Check(
+        dg.AssetCheckSpec(
+            "chains_do_not_wear",
+            asset=ASSET,
+            description="No image at the end of several edits is much grainier than its root or far from it. Its edits "
+            "should be done on the root in one.",
+        ),
+        _worn,
+        dg.AssetCheckSeverity.WARN,
+    ),
+)

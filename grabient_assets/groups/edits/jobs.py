@@ -1,0 +1,67 @@
+"""The jobs of edits."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from grabient_assets.errors import GrabientError
+from grabient_assets.groups.edits import cancelling
+from grabient_assets.groups.edits.assets import collect_edits, edit_requests, image_chains
+from grabient_assets.groups.edits.tables import named_edit
+from grabient_assets.groups.purposes import reader_of
+from grabient_assets.ledger.cancel import stop_batch
+from grabient_assets.ledger.wait_limit import USUAL_TIMEOUT_SECONDS, WaitLimit
+from grabient_assets.resources.objects import ObjectsResource
+from grabient_assets.resources.providers import ProvidersResource
+from grabient_assets.resources.reporting import show_reason
+from grabient_assets.resources.warehouse import WarehouseResource
+
+submit_edits = dg.define_asset_job(
+    "submit_edits",
+    selection=dg.AssetSelection.assets(edit_requests, collect_edits),
+    description="Send edits to their editors and show what came. The sensor edits_due starts it, one run for each "
+    "edit; terminating the run cancels the edit.",
+)
+report_edits = dg.define_asset_job(
+    "report_edits",
+    selection=dg.AssetSelection.assets(collect_edits, image_chains),
+    description="Show which edits are done, fail under those that failed, and renew the chains. The sensor edits_due "
+    "starts it.",
+)
+
+
+class CancelEditConfig(dg.Config):
+    """Which edit a person wants cancelled."""
+
+    edit: str
+    """Its edit_id, or a unique beginning of it."""
+
+
+@dg.op(description="Cancels an edit: its call is let go, and a batch with nothing but cancelled edits is stopped.")
+def cancel_one_edit(
+    context: dg.OpExecutionContext,
+    config: CancelEditConfig,
+    warehouse: WarehouseResource,
+    objects: ObjectsResource,
+    providers: ProvidersResource,
+) -> None:
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    database = warehouse.open(context)
+    try:
+        with database.read() as connection:
+            edit = named_edit(connection, config.edit)
+        done = cancelling.cancel_edit(database, edit.edit_id, now())
+        context.log.info(done.sentence)
+        if stopping := cancelling.batches_to_stop(database).get(edit.edit_id):
+            reader = reader_of(database, objects.open())
+            limit = WaitLimit(USUAL_TIMEOUT_SECONDS, context.log.info)
+            context.log.info(stop_batch(stopping, providers.connect, database, reader, now, limit).sentence)
+    except GrabientError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+@dg.job(hooks={show_reason}, description="Cancel an edit, as `grabient edits cancel` does.")
+def cancel_edit() -> None:
+    cancel_one_edit()
