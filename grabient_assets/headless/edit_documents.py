@@ -16,6 +16,7 @@ from grabient_assets.groups.chorus.runs import ChorusRun, runs_of
 from grabient_assets.groups.chorus.tables import groups
 from grabient_assets.groups.edits.asking import Planned
 from grabient_assets.groups.edits.tables import Edit, EditInput, EditMeasures, edits_of, inputs_of, measures_of
+from grabient_assets.groups.edits.wear import worn_sentence
 from grabient_assets.groups.images.images import StoredImage, images_by_id
 from grabient_assets.ledger.prompts import wording
 from grabient_assets.store.objects import ObjectStore
@@ -65,7 +66,7 @@ def edit_document(
         "measures": None if measures is None else {k: v for k, v in asdict(measures).items() if k != "edit_id"},
         "measured": [] if measures is None else measured_in_words(measures),
         "changes": [*(given.changes if given else ()), *changes],
-        "warning": None if measures is None else worn(edit, measures),
+        "warning": worn(edit, measures),
     }
 
 
@@ -152,21 +153,11 @@ def measured_in_words(measures: EditMeasures) -> list[str]:
     return said
 
 
-def worn(edit: Edit, measures: EditMeasures) -> str | None:
-    """The warning for an edit whose chain wears out, and the way out; None while it does not."""
-    from grabient_assets.thresholds import CHAIN_DRIFT, CHAIN_NOISE
-
-    found = [
-        f"{name} is {value:.3f}, above {limit.limit:g}"
-        for name, value, limit in (("noise", measures.noise, CHAIN_NOISE), ("drift", measures.drift, CHAIN_DRIFT))
-        if value is not None and value > limit.limit
-    ]
-    if not found:
+def worn(edit: Edit, measures: EditMeasures | None) -> str | None:
+    """The warning for an edit at which its chain wears out; None while it does not."""
+    if measures is None or edit.depth < 2:
         return None
-    return (
-        f"The chain wears out at {edit.label}: {' and '.join(found)}. One edit on the root does the same with less "
-        f"loss: grabient edits replay {edit.edit_id} --onto {edit.root_image[:12]}"
-    )
+    return worn_sentence(measures.noise, measures.drift, edit.edit_id, edit.root_image[:12])
 
 
 def refinements_document(
