@@ -4,6 +4,7 @@ with originals, refinements and index. Command line and studio show the same doc
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -56,10 +57,16 @@ def planned_document(planned: Planned) -> dict[str, Any]:
 
 
 def edit_document(
-    edit: Edit, given: EditInput | None = None, measures: EditMeasures | None = None, changes: Sequence[str] = ()
+    edit: Edit,
+    given: EditInput | None = None,
+    measures: EditMeasures | None = None,
+    changes: Sequence[str] = (),
+    *,
+    removed: bool = False,
 ) -> dict[str, Any]:
     """An edit by the names of its columns, with `input` and `measures`, the measures as sentences, and `changes`: all
-    that was done to the pictures beyond the edit. `changes` given here are those of the answer."""
+    that was done to the pictures beyond the edit. `changes` given here are those of the answer; `removed`: its image
+    was."""
     return {
         **{name: _plain(getattr(edit, name)) for name in Edit.__dataclass_fields__},
         "input": _input(given),
@@ -67,6 +74,7 @@ def edit_document(
         "measured": [] if measures is None else measured_in_words(measures),
         "changes": [*(given.changes if given else ()), *changes],
         "warning": worn(edit, measures),
+        "removed": removed,
     }
 
 
@@ -78,8 +86,15 @@ def edit_documents(connection: DuckDBPyConnection, edits: Sequence[Edit]) -> lis
         "SELECT edit_id, changes FROM edited_images WHERE list_contains($1::VARCHAR[], edit_id)", [ids]
     ).fetchall()
     changes: dict[str, Sequence[str]] = {edit_id: listed or () for edit_id, listed in rows}
+    kept = images_by_id(connection, {edit.image_id for edit in edits if edit.image_id})
     return [
-        edit_document(one, given.get(one.edit_id), measures.get(one.edit_id), changes.get(one.edit_id, ()))
+        edit_document(
+            one,
+            given.get(one.edit_id),
+            measures.get(one.edit_id),
+            changes.get(one.edit_id, ()),
+            removed=one.image_id is not None and one.image_id not in kept,
+        )
         for one in edits
     ]
 
@@ -87,16 +102,40 @@ def edit_documents(connection: DuckDBPyConnection, edits: Sequence[Edit]) -> lis
 def chain_document(connection: DuckDBPyConnection, root: str) -> dict[str, Any]:
     """All that was made from a root image: the edits in the order in which they were asked for, and their sums."""
     edits, image = edits_of(connection, root=root), images_by_id(connection, [root], removed=True).get(root)
+    return {**_root(root, image), "label": "v1", "edits": edit_documents(connection, edits), **_sums(edits)}
+
+
+def _root(root: str, image: StoredImage | None) -> dict[str, Any]:
     return {
         "root_image": root,
-        "label": "v1",
         "made_by": image.made_by if image else None,
         "subject": image.subject if image else None,
-        "removed": image is None or image.removed_at is not None,
-        "edits": edit_documents(connection, edits),
+        "removed": _removed(image),
+    }
+
+
+def _sums(edits: Sequence[Edit]) -> dict[str, float]:
+    return {
         "cost_usd": float(sum((edit.cost_usd for edit in edits), Decimal(0))),
         "possible_usd": float(sum((edit.possible_usd for edit in edits), Decimal(0))),
     }
+
+
+def roots_document(connection: DuckDBPyConnection) -> list[dict[str, Any]]:
+    """The root images that were edited, the one that was edited last first: how its edits stand, and their dollars."""
+    by_root: dict[str, list[Edit]] = {}
+    for edit in reversed(edits_of(connection)):
+        by_root.setdefault(edit.root_image, []).append(edit)
+    known = images_by_id(connection, by_root, removed=True)
+    return [
+        {
+            **_root(root, known.get(root)),
+            "edits": len(edits),
+            "counts": dict(Counter(edit.status for edit in edits)),
+            **_sums(edits),
+        }
+        for root, edits in by_root.items()
+    ]
 
 
 def named_root(connection: DuckDBPyConnection, name: str) -> str:
@@ -160,6 +199,14 @@ def worn(edit: Edit, measures: EditMeasures | None) -> str | None:
     return worn_sentence(measures.noise, measures.drift, edit.edit_id, edit.root_image[:12])
 
 
+def worn_parent(connection: DuckDBPyConnection, planned: Planned) -> str | None:
+    """The warning for an edit of an image at which its chain wears out already."""
+    parent = planned.request.parent_edit
+    if parent is None:
+        return None
+    return worn(edits_of(connection, [parent])[0], measures_of(connection, [parent]).get(parent))
+
+
 def refinements_document(
     connection: DuckDBPyConnection, roots: Sequence[str], files: Collection[str] | None = None
 ) -> dict[str, Any]:
@@ -174,11 +221,11 @@ def refinements_document(
         key=lambda edit: (edit.requested_at, edit.edit_id),
     )
     known = images_by_id(connection, {*roots, *(edit.image_id for edit in edits if edit.image_id)}, removed=True)
-    paths = _paths(connection, roots, edits, known, files)
+    paths, sums = _paths(connection, roots, edits, known, files), _sums(edits)
     return {
         "refinements": [_refinement(edit, known, paths) for edit in edits],
-        "total_cost": float(sum((edit.cost_usd for edit in edits), Decimal(0))),
-        "total_possible_cost": float(sum((edit.possible_usd for edit in edits), Decimal(0))),
+        "total_cost": sums["cost_usd"],
+        "total_possible_cost": sums["possible_usd"],
         "total_refinements": len(edits),
         "originals": [
             {
