@@ -80,7 +80,7 @@ def new(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Ask an editor to change an image. The price comes before anything is sent. With --run, exit 1 unless it is done."""
+    """Ask an editor to change an image. The price comes first. With --run, exit 1 unless it is done."""
     from grabient_assets.groups.edits.asking import Wish
 
     wish = Wish(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_assets.cli.console import output, print_indented, print_json, print_note, print_output
+from grabient_assets.cli.console import print_json, print_note, print_output
 from grabient_assets.cli.options import open_warehouse, opened_as_it_is
 from grabient_assets.cli.stopping import go_on_by
 from grabient_assets.wording import counted, one_line
@@ -233,7 +233,7 @@ def _print_edit(one: dict[str, Any]) -> None:
         if value:
             print_output(f"{name:<10} {value}")
     for sentence in (*one["measured"], *one["changes"]):
-        print_indented(output(), sentence)
+        print_output(f"  {sentence}")
 
 
 def _again(one: dict[str, Any]) -> str:
