@@ -2,13 +2,13 @@
 
 Four groups make the pipeline (palettes, tagging, refinement, search), exports hands its results on, calibration says
 how good the models are. The group chorus stands beside it: artists answer one prompt, a brush paints what they write,
-and comparisons says what their differences are worth; edits are what editors make of the works. In the group
-knowledge, talks and documents become entries that one can search; its assets lie in three folders: fetching reads
-sources, knowledge asks models about them, retrieval embeds, indexes and measures. Otherwise assets, jobs, sensors and checks of a group lie in files of these names in
-`groups/<group>/`; the rules beside them are plain Python. What every kind of question asked of models has in common
-(jobs `submit_<purpose>`, `collect_batch`, `mark_failed`, `cancel_batch`; sensors `<purpose>_due`, `tagging_completed`,
-`refinement_failed`, `batches_ended`) is made in `asking/` from the list in `groups/purposes.py`.
-Resources read the settings when they are used, so this loads with an empty environment.
+and comparisons says what their differences are worth; edits are what editors make of the works. In the group knowledge,
+talks and documents become entries that one can search; its assets lie in three folders: fetching reads sources,
+knowledge asks models about them, retrieval embeds, indexes and measures. Otherwise assets, jobs, sensors and checks of
+a group lie in files of these names in `groups/<group>/`; the rules beside them are plain Python. What every kind of
+question asked of models has in common (jobs `submit_<purpose>`, `collect_batch`, `mark_failed`, `cancel_batch`; sensors
+`<purpose>_due`, `tagging_completed`, `refinement_failed`, `batches_ended`) is made in `asking/` from the list in
+`groups/purposes.py`. Resources read the settings when they are used, so this loads with an empty environment.
 """
 
 import dagster as dg

@@ -20,6 +20,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 │   └── StoreUnusableError       no bucket, a refused token, a file in the way: trying again is useless
 ├── EmbedderError                the embedder of this process lacks its files, or has others
 ├── ImageError                   a picture cannot be decoded, or is of a kind or size that is not taken
+│   ├── RemovedImageError        an image was removed: its row is a tombstone
 │   └── MaskError                a mask cannot be read, is for another picture, or lets nothing change
 ├── ProviderError                a provider's API; carries provider
 │   ├── CredentialsError         401, 403, a plan gate, a missing key: this provider stops

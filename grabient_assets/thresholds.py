@@ -50,8 +50,8 @@ UNUSABLE_ANSWERS = Threshold(
 
 CHAIN_NOISE = Threshold(
     limit=2.0,
-    why="Every edit redraws the picture and adds grain. Twice the grain of the root is what one sees without looking for "
-    "it; from there on each edit makes it worse.",
+    why="Every edit redraws the picture and adds grain. Twice the grain of the root is what one sees without looking "
+    "for it; from there on each edit makes it worse.",
 )
 """Noise of an edited image in relation to that of its root, at the end of two edits or more."""
 

@@ -211,13 +211,14 @@ class Control:
 
     async def calls(self, request: Request) -> Response:
         """Calls per provider and route, how often each source was fetched, every accepted create with its custom ids,
-        the most single calls and fetches at the same time, and what all answers would have cost."""
+        the most single calls and fetches at the same time and those under way, and what all answers would have cost."""
         counts, billed = self._state.counts, await run_in_threadpool(self._state.bills.rows)
         return reply(
             {
                 "counts": counts.calls(),
                 "creates": counts.creates(),
                 "in_flight": self.in_flight.most,
+                "under_way": self.in_flight.now,
                 "fetched": self.fetched,
                 "billed_usd": float(sum(row["usd"] or 0 for row in billed)),
                 "billed": [{**row, "usd": None if row["usd"] is None else float(row["usd"])} for row in billed],

@@ -69,11 +69,8 @@ def imaged(
             pictures.append(drawn(seed, width, height, transparent=True))
         else:
             pictures.append(painted(model.id, prompt, seed, width, height))
-    used = _usage(
-        prompt,
-        sum(one.tokens for one in read) + (TOKENS_OF_UNSEEN_IMAGE if mask else 0),
-        number * tokens_of(quality, width, height),
-    )
+    images = sum(one.tokens for one in read) + (TOKENS_OF_UNSEEN_IMAGE if mask else 0)
+    used = _usage(prompt, images, number * tokens_of(quality, width, height))
     document = {
         "created": created,
         "background": background,

@@ -224,22 +224,22 @@ class BatchService(ABC):
 
 
 class InFlight:
-    """How many single calls and fetches are under way, and the most that were at the same time, by provider."""
+    """How many single calls and fetches are under way (`now`), and the most that were at the same time, by provider."""
 
     def __init__(self) -> None:
-        self._now: Counter[str] = Counter()
+        self.now: Counter[str] = Counter()
         self.most: dict[str, int] = {}
 
     @contextmanager
     def counted(self, provider: str, route: str) -> Iterator[None]:
         """While a call is answered."""
         single = route in (*SINGLE_CALLS, *FETCHES)
-        self._now[provider] += single
-        self.most[provider] = max(self._now[provider], self.most.get(provider, 0))
+        self.now[provider] += single
+        self.most[provider] = max(self.now[provider], self.most.get(provider, 0))
         try:
             yield
         finally:
-            self._now[provider] -= single
+            self.now[provider] -= single
 
 
 def call_key(call: Call) -> str:

@@ -32,13 +32,17 @@ def picture(seed: str, hex_colors: Sequence[str]) -> dg.MetadataValue:
     return dg.MetadataValue.md(f"![{seed}]({thumbnail(hex_colors)})")
 
 
-def inline_image(png: bytes, alt: str) -> str:
-    """The picture inside the Markdown, as a JPEG: every event is stored for ever."""
+def inline_image(png: bytes, alt: str, longest: int | None = None) -> str:
+    """The picture inside the Markdown, as a JPEG of at most this many pixels on its `longest` side: every event is
+    stored for ever."""
     import base64
     from io import BytesIO
 
     from PIL import Image
 
     file = BytesIO()
-    Image.open(BytesIO(png)).convert("RGB").save(file, "JPEG", quality=80)
+    image = Image.open(BytesIO(png)).convert("RGB")
+    if longest is not None:
+        image.thumbnail((longest, longest))
+    image.save(file, "JPEG", quality=80)
     return f"![{escaped(alt)}](data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()})"

@@ -202,7 +202,8 @@ def _leaked(draws: _Draws, before: NDArray[np.uint8], outside: NDArray[np.bool_]
     cell = -(-max(height, width) // CELLS)
     down, across = np.arange(height) // cell, np.arange(width) // cell
     cells = (int(down[-1]) + 1, int(across[-1]) + 1)
-    rank = np.argsort(np.argsort(draws.bytes(*cells, 4).view(np.uint32).ravel(), kind="stable"), kind="stable")
+    drawn = draws.bytes(*cells, 4).view("<u4").ravel()
+    rank = np.argsort(np.argsort(drawn, kind="stable"), kind="stable").astype(np.int16)
     places = np.flatnonzero(outside)
     order = np.argsort(rank.reshape(cells)[down][:, across].ravel()[places], kind="stable")
     chosen = places[order[: round(leak * len(places))]]

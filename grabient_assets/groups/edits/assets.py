@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -29,6 +30,8 @@ from grabient_assets.warehouse.connection import Warehouse
 GROUP = "edits"
 NAMED_AT_MOST = 10
 SHOWN_CHAINS = 100
+THUMBNAIL = 128
+"""The longest side of a picture in an event, in pixels: some 3 KB."""
 
 
 class SendConfig(dg.Config):
@@ -185,11 +188,9 @@ def _events(
     done: Sequence[Edit], measures: dict[str, EditMeasures], contents: dict[str, bytes]
 ) -> Iterator[dg.AssetMaterialization]:
     """A small picture before and after, and the measures."""
-    from grabient_assets.imaging.canvas import thumbnail
-
     for edit in done:
-        shown = {
-            name: dg.MetadataValue.md(inline_image(thumbnail(contents[image]), name, "webp"))
+        shown: dict[str, dg.MetadataValue[Any]] = {
+            name: dg.MetadataValue.md(inline_image(contents[image], name, THUMBNAIL))
             for name, image in (("before", edit.parent_image), ("after", edit.image_id))
             if image in contents
         }

@@ -142,9 +142,8 @@ def _reporting(
         return
     fresh = unreported(instance, done)
     latest = instance.get_latest_materialization_event(dg.AssetKey("image_chains"))
-    shown = (
-        latest.asset_materialization.metadata.get("edited images") if latest and latest.asset_materialization else None
-    )
+    event = latest.asset_materialization if latest else None
+    shown = event.metadata.get("edited images") if event else None
     if not fresh and shown is not None and shown.value == len(done):
         return
     going = attempt(instance, database, "report-edits", [str(len(done)), *(edit.edit_id for edit in fresh)])

@@ -1,9 +1,9 @@
-"""A folder with an emulator of its own, where workflows are made and carried to their end."""
+"""A folder where workflows are made and carried to their end."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pytest
 
-from grabient_assets.definitions import grabient
 from grabient_assets.groups.fetching.fetching import FetchedSource, cut_missing, fetch_due
 from grabient_assets.groups.knowledge.purpose import EXTRACTION
 from grabient_assets.groups.knowledge.tables import Workflow
@@ -26,45 +25,25 @@ from grabient_assets.groups.knowledge.workflows import (
     plan_workflow,
     statuses,
 )
-from grabient_assets.groups.purposes import PURPOSES, reader_of
-from grabient_assets.headless.driver import Driver, FinishedRun, quiet_dagster
-from grabient_assets.ledger.connection import Connection
-from grabient_assets.ledger.due import due_targets
-from grabient_assets.ledger.round import collect_batches
-from grabient_assets.ledger.submission import Submission, submit_due
-from grabient_assets.resources.home import dagster_instance
-from grabient_assets.resources.objects import open_store
-from grabient_assets.resources.providers import ProvidersResource
-from grabient_assets.settings import PROVIDERS, load_settings
+from grabient_assets.settings import PROVIDERS
 from grabient_assets.sources.pages import Fetchers
-from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets_tests.emulator.running import Running, running
-from grabient_assets_tests.pipeline.place import settings_of
+from grabient_assets_tests.emulator.running import Running
+from grabient_assets_tests.groups.place import Place, place_in
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SENSORS = ("sources_due", "extraction_due", "batches_ended", "entries_changed")
 
-
-class Knowledge:
+class Knowledge(Place):
     """The folder, and what a person does in it. `now` is the clock of fetching; `pass_time` moves it."""
 
-    def __init__(self, folder: Path, instance: dg.DagsterInstance, emulator: Running) -> None:
-        self.settings = load_settings()
-        self.folder, self.instance, self.emulator = folder, instance, emulator
-        self.warehouse = Warehouse(self.settings.database)
-        self.store = open_store(self.settings)
-        self.finished: list[FinishedRun] = []
-        self.now = datetime.now(UTC)
-        self._driver: Driver | None = None
-        self._made = 0
-        self._open, self._connections = ExitStack(), dict[str, Connection]()
+    sensors = ("sources_due", "extraction_due", "batches_ended", "entries_changed")
+    purposes = (EXTRACTION,)
 
-    @property
-    def driver(self) -> Driver:
-        self._driver = self._driver or Driver(grabient(), self.instance, sensors=SENSORS)
-        return self._driver
+    def __init__(self, folder: Path, instance: dg.DagsterInstance, emulator: Running) -> None:
+        super().__init__(folder, instance, emulator)
+        self.now = datetime.now(UTC)
+        self._made = 0
 
     def pass_time(self, time: timedelta) -> None:
         self.now += time
@@ -99,66 +78,13 @@ class Knowledge:
     def _ask(self, connection: DuckDBPyConnection, source_ids: Sequence[str], now: datetime) -> None:
         ask_about(connection, source_ids, "emulator", now)
 
-    def settle(self, most: int = 20) -> None:
-        """Send what is asked of extractors, poll and collect, without Dagster."""
-        for _ in range(most):
-            for provider in PROVIDERS:
-                with self.warehouse.read() as connection:
-                    if not due_targets(connection, EXTRACTION, provider):
-                        continue
-                with self._connect(provider) as at:
-                    submit_due(EXTRACTION, Submission(at, PURPOSES, self.warehouse, self.store, _now))
-            waiting = [row[0] for row in self.rows("SELECT batch_id FROM batches WHERE status = 'submitted'")]
-            if not waiting:
-                return
-            reader = reader_of(self.warehouse, self.store)
-            collect_batches(waiting, self._connect, self.warehouse, self.store, reader, _now)
-        raise AssertionError("it never came to rest")
-
-    def drive(self, most: int = 60) -> None:
-        """Tick the sensors until nothing moves and no batch is open."""
-        still = 0
-        for _ in range(most):
-            with quiet_dagster():
-                ran = list(self.driver.tick())
-            self.finished += ran
-            is_open = self.rows("SELECT 1 FROM batches WHERE status IN ('intended', 'submitted')")
-            still = 0 if ran or is_open else still + 1
-            if still == 2:
-                return
-        raise AssertionError(f"it never came to rest: {self.driver.waiting}")
-
     def status(self, workflow: Workflow) -> Status:
         with self.warehouse.read() as connection:
             [found] = statuses(connection, [workflow.workflow_id])
         return found
 
-    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        with self.warehouse.read() as connection:
-            return connection.execute(query, list(values)).fetchall()
-
-    def green(self, asset: str) -> set[str]:
-        return set(self.instance.get_materialized_partitions(dg.AssetKey(asset)))
-
-    @contextmanager
-    def _connect(self, provider: str) -> Iterator[Connection]:
-        if provider not in self._connections:
-            self._connections[provider] = self._open.enter_context(ProvidersResource().connect(provider))
-        yield self._connections[provider]
-
-    def close(self) -> None:
-        self._open.close()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
 
 @contextmanager
 def knowledge_in(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: str) -> Iterator[Knowledge]:
-    for name, value in {**settings_of(folder), **settings}.items():
-        monkeypatch.setenv(name, value)
-    with running(folder, models=None, polls=1) as emulator, dagster_instance(load_settings()) as instance:
-        place = Knowledge(folder, instance, emulator)
+    with place_in(Knowledge, folder, monkeypatch, **settings) as place:
         yield place
-        place.close()
