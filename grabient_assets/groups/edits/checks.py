@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from grabient_assets.asking.checks import Check, none_of
+from grabient_assets.groups.edits.wear import worn_sentence
 from grabient_assets.thresholds import CHAIN_DRIFT, CHAIN_NOISE, Finding
 
 if TYPE_CHECKING:
@@ -36,20 +37,6 @@ _ORPHANS = """
     WHERE p.image_id IS NULL OR r.image_id IS NULL OR (e.parent_edit IS NOT NULL AND o.edit_id IS NULL)
        OR e.depth <> coalesce(o.depth, 0) + 1 ORDER BY 1
 """
-
-
-def worn_sentence(noise: float | None, drift: float | None) -> str | None:
-    """Why a chain that has come so far should not go on; None while it may."""
-    worn = [
-        *([f"noise {noise:.2f} times that of the root"] if noise is not None and noise > CHAIN_NOISE.limit else []),
-        *([f"drift {drift:.2f}"] if drift is not None and drift > CHAIN_DRIFT.limit else []),
-    ]
-    if not worn:
-        return None
-    return (
-        f"The chain wears out ({', '.join(worn)}). Do its edits in one on the root instead: "
-        "`grabient edits replay EDIT --onto ROOT`."
-    )
 
 
 def _worn(connection: DuckDBPyConnection) -> Finding:
