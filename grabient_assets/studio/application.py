@@ -51,7 +51,16 @@ from grabient_assets.studio.pages import (
     Routes,
     Studio,
 )
-from grabient_assets.studio.rendering import FOR_PROGRAMS, STATIC, AsOf, LastSeen, Renderer, json_page, plain, wants_json
+from grabient_assets.studio.rendering import (
+    FOR_PROGRAMS,
+    STATIC,
+    AsOf,
+    LastSeen,
+    Renderer,
+    json_page,
+    plain,
+    wants_json,
+)
 
 ROUTES: Routes = [
     *dashboard.ROUTES,

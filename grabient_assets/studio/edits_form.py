@@ -43,6 +43,7 @@ FIELDS = ("image", "kind", "prompt", "instructions", "mask", *PERCENTS, "editor"
 KEPT_REFERENCE = re.compile(r"images/[0-9a-f]{64}\.(png|jpg|webp)")
 KEPT_MASK = re.compile(r"masks/[0-9a-f]{64}\.png")
 DOLLAR_STEP = Decimal("0.0001")
+SAME_PRICE = Decimal("1.01")
 SOMEWHERE: Fractions = (0.12345, 0.12345, 0.12345, 0.12345)
 """In the place of a mask file, whose region is not known before it is sent. Its text is as long as any."""
 CHANGED = "Nothing was asked: it costs more than the price that was shown. This is the price now."
@@ -186,9 +187,10 @@ def priced(planned: Planned) -> str:
 
 
 def costs_more(planned: Planned, shown: str) -> bool:
-    """Whether it may cost more than the price that was shown; a text that is no price was never shown."""
+    """Whether it may cost more than the price that was shown; a text that is no price was never shown. The size of what
+    was asked lately moves a price by fractions of a percent."""
     try:
-        return not Decimal(priced(planned)) <= Decimal(shown)
+        return not planned.usd.high <= Decimal(shown) * SAME_PRICE
     except InvalidOperation:
         return True
 

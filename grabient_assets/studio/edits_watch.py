@@ -1,4 +1,4 @@
-"""How an edit stands, moment by moment, for everybody who follows it: pages by server-sent events, programs by a socket.
+"""How an edit stands, moment by moment: for pages by server-sent events, for programs by a socket.
 
 All of them read the same tables, at most twice a second for an edit, however many follow it. A process that holds the
 database stops nobody: what was read last holds until it can be read again.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 EVERY_SECONDS = 0.5
 QUIET_SECONDS = 10.0
-"""After so long without news the line says that it is alive. Proxies and browsers give up silent ones after a minute."""
+"""After so long without news the line says that it is alive. Proxies give up silent ones after a minute."""
 KEPT = 64
 STAGES = {
     "prepare": "It waits to be sent.",
@@ -141,5 +141,3 @@ def progress_by_edit(connection: DuckDBPyConnection, studio: Studio, edits: list
     now, warehouse = studio.clock(), studio.to_read()
     under_way = [edit for edit in edits if not edit.settled]
     return {one.edit_id: progress_document(progress_of(connection, warehouse, one, now), None) for one in under_way}
-
-

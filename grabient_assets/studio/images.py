@@ -158,10 +158,10 @@ def _chosen(name: str, root: str, edits: Sequence[Edit]) -> str:
 
 
 def _file(image: StoredImage | None) -> dict[str, Any]:
-    gone = image is None or image.removed_at is not None
+    here = image is not None and image.removed_at is None
     return {
-        "file": None if gone else image.object_key,
-        "removed": gone,
+        "file": image.object_key if image and here else None,
+        "removed": not here,
         "width": image.width if image else None,
         "height": image.height if image else None,
         "bytes": image.bytes if image else None,
@@ -262,7 +262,7 @@ def asked(ask: Ask, edit_id: str, parent: str, label: str, usd: Decimal | None) 
 
 
 def refused(ask: Ask, image: str, why: RefusedError) -> Answer:
-    """The page of the image with the form as it was filled in, and why nothing was asked. A program gets the refusal."""
+    """The page of the image with the form as it was filled in, and why nothing was asked. A program gets the error."""
     if ask.program or not image:
         raise why
     try:
