@@ -37,6 +37,8 @@ def grabient() -> dg.Definitions:
     from grabient_assets.groups.fetching import assets as fetching_assets
     from grabient_assets.groups.fetching import jobs as fetching_jobs
     from grabient_assets.groups.fetching import sensors as fetching_sensors
+    from grabient_assets.groups.images import assets as image_assets
+    from grabient_assets.groups.images import jobs as image_jobs
     from grabient_assets.groups.knowledge import assets as knowledge_assets
     from grabient_assets.groups.knowledge import jobs as knowledge_jobs
     from grabient_assets.groups.knowledge import sensors as knowledge_sensors
@@ -86,7 +88,7 @@ def grabient() -> dg.Definitions:
             comparison_assets.artist_fingerprints,
             edit_assets.edit_requests,
             edit_assets.collect_edits,
-            edit_assets.image_chains,
+            image_assets.report_image_chains,
             knowledge_assets.knowledge_workflows,
             fetching_assets.sources_asset(knowledge_workflows.ask_about),
             knowledge_assets.extraction_batches,
@@ -115,6 +117,7 @@ def grabient() -> dg.Definitions:
             edit_jobs.submit_edits,
             edit_jobs.report_edits,
             edit_jobs.cancel_edit,
+            image_jobs.report_chains,
             knowledge_jobs.new_workflow,
             fetching_jobs.fetch_sources,
             fetching_jobs.redrive_sources,

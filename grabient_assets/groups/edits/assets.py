@@ -1,4 +1,4 @@
-"""Edits in Dagster: what is asked of editors, what came of it, and the chains it makes."""
+"""Edits in Dagster: what is asked of editors, and what came of it."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
@@ -29,7 +29,6 @@ from grabient_assets.warehouse.connection import Warehouse
 
 GROUP = "edits"
 NAMED_AT_MOST = 10
-SHOWN_CHAINS = 100
 THUMBNAIL = 128
 """The longest side of a picture in an event, in pixels: some 3 KB."""
 
@@ -203,28 +202,3 @@ def _events(
                   "edit": dg.MetadataValue.text(edit.summary),
                   "cost, USD": dg.MetadataValue.float(float(edit.cost_usd))}  # fmt: skip
         yield dg.AssetMaterialization("edited_images", partition=edit.edit_id, metadata=shown)
-
-
-@dg.asset(
-    hooks={show_reason},
-    group_name=GROUP,
-    deps=["edited_images"],
-    kinds={"duckdb"},
-    description="Every chain of edits: roots, and what was made of them, with the dollars on the way.",
-    metadata={"dagster/table_name": "image_chains"},
-)
-def image_chains(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
-    with warehouse.open(context).read() as connection:
-        rows = connection.execute(
-            """
-            SELECT root_image, count(*) - 1 AS edits, max(depth), count(*) FILTER (removed),
-                   (SELECT sum(e.cost_usd) FROM edits e WHERE e.root_image = c.root_image)
-            FROM image_chains c GROUP BY ALL ORDER BY edits DESC, root_image
-            """
-        ).fetchall()
-    lines = [f"| {root[:12]} | {edits} | {depth} | {removed} | {usd} |" for root, edits, depth, removed, usd in rows]
-    table = "\n".join(["| root | images | depth | removed | USD |", "|---|---|---|---|---|", *lines[:SHOWN_CHAINS]])
-    done = sum(row[1] for row in rows)
-    return dg.MaterializeResult(
-        metadata={"chains": len(rows), "edited images": done, "roots": dg.MetadataValue.md(table)}
-    )

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import dagster as dg
-
-from grabient_assets.asking.checks import Check, none_of
-from grabient_assets.groups.edits.wear import worn_sentence
-from grabient_assets.thresholds import CHAIN_DRIFT, CHAIN_NOISE, Finding
+from grabient_assets.asking.checks import none_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -39,20 +35,6 @@ _ORPHANS = """
 """
 
 
-def _worn(connection: DuckDBPyConnection) -> Finding:
-    rows = connection.execute(
-        """
-        SELECT e.edit_id, e.label, m.noise, m.drift FROM edit_measures m JOIN edits e USING (edit_id)
-        JOIN images i ON i.image_id = e.image_id
-        WHERE i.removed_at IS NULL AND e.depth > 1 AND (m.noise > $1 OR m.drift > $2)
-        ORDER BY m.drift DESC, 1
-        """,
-        [CHAIN_NOISE.limit, CHAIN_DRIFT.limit],
-    ).fetchall()
-    named = [f"{edit_id} ({label}): {worn_sentence(noise, drift)}" for edit_id, label, noise, drift in rows[:20]]
-    return Finding(len(rows), 0, named, {"most noise": CHAIN_NOISE.limit, "most drift": CHAIN_DRIFT.limit})
-
-
 edit_checks = (
     none_of(
         "outside_the_mask_nothing_changed",
@@ -71,15 +53,5 @@ edit_checks = (
         ASSET,
         "Parent and root of every edit have a row, be it a tombstone, and depths count up from the root.",
         lambda connection: _cases(connection, _ORPHANS),
-    ),
-    Check(
-        dg.AssetCheckSpec(
-            "chains_do_not_wear",
-            asset=ASSET,
-            description="No image at the end of several edits is much grainier than its root or far from it. Its edits "
-            "should be done on the root in one.",
-        ),
-        _worn,
-        dg.AssetCheckSeverity.WARN,
     ),
 )

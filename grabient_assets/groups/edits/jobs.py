@@ -6,7 +6,7 @@ import dagster as dg
 
 from grabient_assets.errors import GrabientError
 from grabient_assets.groups.edits import cancelling
-from grabient_assets.groups.edits.assets import collect_edits, edit_requests, image_chains
+from grabient_assets.groups.edits.assets import collect_edits, edit_requests
 from grabient_assets.groups.edits.tables import named_edit
 from grabient_assets.groups.purposes import reader_of
 from grabient_assets.ledger.cancel import stop_batch
@@ -24,9 +24,8 @@ submit_edits = dg.define_asset_job(
 )
 report_edits = dg.define_asset_job(
     "report_edits",
-    selection=dg.AssetSelection.assets(collect_edits, image_chains),
-    description="Show which edits are done, fail under those that failed, and renew the chains. The sensor edits_due "
-    "starts it.",
+    selection=dg.AssetSelection.assets(collect_edits),
+    description="Show which edits are done, and fail under those that failed. The sensor edits_due starts it.",
 )
 
 
