@@ -134,14 +134,15 @@ def refine(ask: Ask) -> Done:
 
     store = open_store(ask.settings)
     level = ask.text("creativity_level") or "2"
+    prompt, instructions = edits_form.words_of(ask, ask.text("refine_type"))
     try:
         with ask.warehouse.read() as connection:
             image = parent_of(connection, ask, run_named(connection, ask.path["run_id"]))
         wish = Wish(
             image=image.image_id,
             kind=ask.text("refine_type"),
-            prompt=ask.text("prompt") or None,
-            instructions=ask.text("instructions") or None,
+            prompt=prompt,
+            instructions=instructions,
             mask=mask_of(ask.text("mask_data"), image),
             reference=edits_form.sent_file(ask, "reference_image"),
             creativity=int(level) if level in map(str, STRENGTHS) else 0,

@@ -42,6 +42,8 @@ FIELDS = ("image", "kind", "prompt", "instructions", "mask", *PERCENTS, "editor"
 """The fields of the form that are no files."""
 KEPT_REFERENCE = re.compile(r"images/[0-9a-f]{64}\.(png|jpg|webp)")
 KEPT_MASK = re.compile(r"masks/[0-9a-f]{64}\.png")
+_OPTION = re.compile(r": --[a-z-]+ [A-Z]+\.")
+"""The end of a sentence that names an option of the command line."""
 DOLLAR_STEP = Decimal("0.0001")
 SAME_PRICE = Decimal("1.01")
 SOMEWHERE: Fractions = (0.12345, 0.12345, 0.12345, 0.12345)
@@ -54,12 +56,13 @@ def read_wish(ask: Ask, store: ObjectStore) -> Wish:
     quality, editor = ask.text("quality"), ask.text("editor")
     if quality and editor and editor not in _with_qualities():
         quality = ""  # the form fills it in, whatever the editor
-    creativity = ask.text("creativity") or "2"
+    creativity, kind = ask.text("creativity") or "2", ask.text("kind") or "prompt"
+    prompt, instructions = words_of(ask, kind)
     return Wish(
         image=ask.text("image"),
-        kind=ask.text("kind") or "prompt",
-        prompt=ask.text("prompt") or None,
-        instructions=ask.text("instructions") or None,
+        kind=kind,
+        prompt=prompt,
+        instructions=instructions,
         mask=_mask(ask, store),
         reference=_reference(ask, store),
         editor=editor or None,
@@ -68,6 +71,13 @@ def read_wish(ask: Ask, store: ObjectStore) -> Wish:
         strict_size=bool(ask.text("strict_size")),
         delivery=_delivery(ask),
     )
+
+
+def words_of(ask: Ask, kind: str) -> tuple[str | None, str | None]:
+    """Prompt and instructions: one of them, as the kind wants it, from the field of the other where its own is empty.
+    A text of another tab says nothing about this edit."""
+    prompt, instructions = ask.text("prompt") or None, ask.text("instructions") or None
+    return (prompt or instructions, None) if kind == "prompt" else (None, instructions or prompt)
 
 
 def _with_qualities() -> set[str]:
@@ -158,7 +168,8 @@ def refusal(error: GrabientError | RefusedError) -> RefusedError:
     if isinstance(error, WarehouseLockedError):
         raise error
     if isinstance(error, EditRefusedError):
-        return RefusedError(str(error), error.kind, 413 if error.kind == "too_large" else 422)
+        sentence = _OPTION.sub(".", str(error))
+        return RefusedError(sentence, error.kind, 413 if error.kind == "too_large" else 422)
     if isinstance(error, ImageError):
         return RefusedError(str(error), "bad_mask" if isinstance(error, MaskError) else "invalid_image_data")
     return RefusedError(str(error), "unexpected_error")

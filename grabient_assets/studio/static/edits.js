@@ -289,5 +289,8 @@ document.addEventListener("DOMContentLoaded", () => {
     event.preventDefault();
     refinement.open(button);
   });
-  if (location.hash === "#refine" || document.querySelector("[data-refused]")) refinement.open();
+  const asked = () => location.hash === "#refine" && refinement.open();
+  window.addEventListener("hashchange", asked);
+  if (document.querySelector("[data-refused]")) refinement.open();
+  else asked();
 });
