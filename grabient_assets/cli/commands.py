@@ -52,6 +52,7 @@ COMMANDS = {
     "chorus": Entry("chorus", "chorus", "grabient chorus new --iterations 2 --run"),
     "knowledge": Entry("knowledge", "knowledge", "grabient knowledge search 'it is too expensive' --areas 4"),
     "images": Entry("images", "images", "grabient images show downloaded.png"),
+    "edits": Entry("edits", "edits", "grabient edits new IMAGE --kind prompt --prompt 'a red door' --run"),
     "prompts": Entry("prompts", "prompts", "grabient prompts diff v1 v2"),
 }
 

@@ -82,11 +82,36 @@ def colour_bar(hex_colors: Sequence[str], block: int = 4) -> Text:
     return bar
 
 
+def shows_colours(console: Console) -> bool:
+    """Whether colours reach a person."""
+    return console.is_terminal and not console.no_color
+
+
+def half_blocks(content: bytes, columns: int) -> list[Text]:
+    """A picture as so many columns of blocks, each of two colours, one above the other. Raises ImageError."""
+    import numpy as np
+    from PIL import Image
+    from rich.text import Text
+
+    from grabient_assets.imaging.canvas import opaque, read_canvas
+
+    canvas = read_canvas(content)
+    lines = max(1, round(columns * canvas.height / canvas.width / 2))  # a block is twice as high as wide
+    small = Image.fromarray(opaque(canvas.pixels)).resize((columns, 2 * lines), Image.Resampling.BOX)
+    pixels, rows = np.asarray(small), list[Text]()
+    for upper, lower in zip(pixels[::2], pixels[1::2], strict=True):
+        row = Text(no_wrap=True)
+        for above, below in zip(upper.tolist(), lower.tolist(), strict=True):
+            row.append("▀", style="#{:02x}{:02x}{:02x} on #{:02x}{:02x}{:02x}".format(*above, *below))
+        rows.append(row)
+    return rows
+
+
 def shown_colours(console: Console, hex_colors: Sequence[str], block: int = 4) -> Text:
     """The bar of the colours, or where colours are off three of the eleven as #rrggbb."""
     from rich.text import Text
 
-    if console.is_terminal and not console.no_color:
+    if shows_colours(console):
         return colour_bar(hex_colors, block)
     return Text(" ".join(hex_colors[::5]), style="not bold", no_wrap=True)
 

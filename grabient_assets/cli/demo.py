@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_assets.cli.console import output, print_json, print_note, shown_colours, typed_program
+from grabient_assets.cli.console import (
+    half_blocks,
+    output,
+    print_json,
+    print_note,
+    shown_colours,
+    shows_colours,
+    typed_program,
+)
 from grabient_assets.cli.options import open_warehouse
 from grabient_assets.wording import counted, one_line
 
@@ -18,7 +26,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from grabient_assets.cli.progress import Followed
+    from grabient_assets.groups.chorus.runs import ChorusRun
     from grabient_assets.groups.chorus.tables import ChorusGroup
+    from grabient_assets.groups.edits.tables import Edit, EditMeasures
     from grabient_assets.groups.retrieval.searching import KnowledgeFound
     from grabient_assets.groups.search.searching import Found
     from grabient_assets.headless.chorus_run import ChorusOutcome
@@ -34,6 +44,9 @@ SEARCHES = ("deep ocean at night", "sweet cotton candy", "winter ice")
 HITS = 2
 ARTISTS = ("claude-haiku-5-5", "gpt-6-luna", "openai/gpt-oss-120b", "gemini-3.5-flash-lite")
 """One of each provider."""
+EDIT, REGION = "a full moon, and its light on what lies below", (0.55, 0.1, 0.35, 0.4)
+"""What is changed of the first work, and where: left, top, width and height in fractions."""
+PICTURE_COLUMNS = 28
 WORKFLOW, QUESTION = "bundled talks", "they say that our price is too high"
 LISTED = ("mood", "style", "dominant_colors", "associations")
 INDENT = 2
@@ -41,10 +54,21 @@ WIDEST = 100
 """Lines longer than this are hard to read."""
 
 
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The edit, its measures, the bytes of the image before it and after it, and why it waits."""
+
+    edit: Edit
+    measures: EditMeasures | None
+    before: bytes
+    after: bytes | None
+    waiting: tuple[str, ...]
+
+
 def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Palettes and costs as JSON on stdout.")] = False,
 ) -> None:
-    """Tag, refine and find bundled palettes, let four artists paint, and ask bundled talks something. Free, offline."""
+    """Tag, refine and find palettes, let four artists paint, edit one work, ask talks something. Free, offline."""
     from datetime import UTC, datetime
 
     from grabient_assets.cli.load import store
@@ -72,12 +96,17 @@ def demo(
     shown = showcase(warehouse, version, seeds)
     found = _searches(warehouse, settings) if followed.outcome.progress.indexed else []
     painted = _chorus(warehouse, settings, shown.palettes[0].seed) if followed.outcome.finished else None
+    edited = _edit(warehouse, settings, painted[1].runs) if painted else None
     learned = _knowledge(warehouse, settings) if followed.outcome.finished else None
     if as_json:
-        _print_document(shown, found, followed, painted, learned)
+        _print_document(shown, found, followed, painted, edited, learned)
     else:
-        _show(shown, found, followed, settings, painted, learned)
-    problems = [*followed.outcome.problems, *(learned[0].waiting if learned else ())]
+        _show(shown, found, followed, settings, painted, edited, learned)
+    problems = [
+        *followed.outcome.problems,
+        *(edited.waiting if edited else ()),
+        *(learned[0].waiting if learned else ()),
+    ]
     for problem in problems:
         print_note(problem)
     if problems or not followed.outcome.finished:
@@ -112,6 +141,36 @@ def _chorus(warehouse: Warehouse, settings: Settings, muse: str) -> tuple[Chorus
     return group, follow_chorus(group.group_id, warehouse, settings, DEMO_TIMEOUT)
 
 
+def _edit(warehouse: Warehouse, settings: Settings, runs: Sequence[ChorusRun]) -> Edited | None:
+    """One region of the first work is changed. The edit of an earlier demo is kept."""
+    from datetime import UTC, datetime
+
+    from grabient_assets.groups.edits.asking import Wish, ask_edit, plan_edit
+    from grabient_assets.groups.edits.tables import edits_of, measures_of
+    from grabient_assets.groups.images.images import contents_of, images_by_id
+    from grabient_assets.headless.edit_run import follow_edit
+    from grabient_assets.resources.objects import open_store
+    from grabient_assets.settings import PROVIDERS
+
+    store = open_store(settings)
+    with warehouse.read() as connection:
+        images = images_by_id(connection, [run.image_id for run in runs if run.image_id])
+        image = next((run.image_id for run in runs if run.image_id in images), None)
+        if image is None:
+            return None
+        known = [edit for edit in edits_of(connection, root=image) if edit.prompt == EDIT and edit.depth == 1]
+        wish = Wish(image, "prompt", prompt=EDIT, mask=REGION)
+        planned = None if known else plan_edit(connection, store, wish, PROVIDERS, datetime.now(UTC))
+    asked = known[0] if planned is None else ask_edit(warehouse, store, planned, None, settings.budget_usd, "emulator")
+    outcome = follow_edit(asked.edit_id, warehouse, settings, DEMO_TIMEOUT)
+    edit = outcome.edit
+    with warehouse.read() as connection:
+        images |= images_by_id(connection, [edit.image_id] if edit.image_id else [])
+        measures = measures_of(connection, [edit.edit_id]).get(edit.edit_id)
+    shown = contents_of(store, {one: images[one] for one in (image, edit.image_id) if one in images})
+    return Edited(edit, measures, shown[image], shown.get(edit.image_id or ""), outcome.waiting)
+
+
 def _knowledge(warehouse: Warehouse, settings: Settings) -> tuple[KnowledgeOutcome, KnowledgeFound | None]:
     """Three talks are read in nine areas, and one question is asked. The workflow of an earlier demo is kept."""
     from datetime import UTC, datetime
@@ -142,17 +201,20 @@ def _print_document(
     found: Sequence[Found],
     followed: Followed,
     painted: tuple[ChorusGroup, ChorusOutcome] | None,
+    edited: Edited | None,
     learned: tuple[KnowledgeOutcome, KnowledgeFound | None] | None,
 ) -> None:
     from grabient_assets.cli.search import search_document
     from grabient_assets.groups.comparisons.documents import group_document
     from grabient_assets.groups.retrieval.searching import found_document
+    from grabient_assets.headless.edit_documents import edit_document
 
     print_json(
         {
             "palettes": [asdict(one) for one in shown.palettes],
             "searches": [search_document(one) for one in found],
             "chorus": group_document(painted[0], painted[1].runs) if painted else None,
+            "edit": edit_document(edited.edit, measures=edited.measures) if edited else None,
             "knowledge": asdict(learned[0].status) if learned else None,
             "question": found_document(learned[1]) if learned and learned[1] else None,
             "live_cost_usd": {f"{one.provider} {one.purpose}": float(one.cost_usd) for one in shown.spent},
@@ -167,6 +229,7 @@ def _show(
     followed: Followed,
     settings: Settings,
     painted: tuple[ChorusGroup, ChorusOutcome] | None,
+    edited: Edited | None,
     learned: tuple[KnowledgeOutcome, KnowledgeFound | None] | None,
 ) -> None:
     from grabient_assets.cli.knowledge_search import show_hit
@@ -199,6 +262,8 @@ def _show(
         for run in runs:
             console.print(f"  {run.artist}: {one_line(run.statement or run.error or '')[:60]}...", soft_wrap=True)
         console.print()
+    if edited:
+        _draw_edit(console, edited)
     if learned and learned[1]:
         status = learned[0].status
         console.print(f'{typed_program()} knowledge search "{QUESTION}"', style="bold", highlight=False, end="  ")
@@ -218,6 +283,25 @@ def _show(
         "      your own palettes; `grabient plan` then says what they would cost",
     ):
         console.print(line, soft_wrap=not console.is_terminal)
+
+
+def _draw_edit(console: Console, edited: Edited) -> None:
+    """The image before and after, where colours are shown, and what was measured."""
+    edit, measures = edited.edit, edited.measures
+    console.print(f"{typed_program()} edits list {edit.root_image[:12]}", style="bold", highlight=False, end="  ")
+    console.print(f"v1, and {edit.label} by {edit.model}: {one_line(edit.prompt or '')}", soft_wrap=True)
+    if edited.after is not None and shows_colours(console):
+        pictures = (half_blocks(content, PICTURE_COLUMNS) for content in (edited.before, edited.after))
+        for before, after in zip(*pictures, strict=True):
+            console.print(before.append("  ").append_text(after))
+    said = edit.status if edit.error is None else one_line(edit.error)
+    if measures is not None and measures.leak_raw is not None and measures.leak_final is not None:
+        said = (
+            f"{edit.label}: the editor changed {100 * measures.leak_raw:.1f} % of what it should have left alone "
+            f"(leak_raw); stitched, {100 * measures.leak_final:.1f} % of that is left (leak_final)"
+        )
+    console.print(f"  {said}; {edit.cost_usd:.4f} USD in live mode", soft_wrap=not console.is_terminal)
+    console.print()
 
 
 def _draw_hits(console: Console, found: Found) -> None:

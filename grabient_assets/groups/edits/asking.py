@@ -23,7 +23,14 @@ from grabient_assets.groups.edits.tables import (
     named_edit,
     requests_of,
 )
-from grabient_assets.groups.images.images import StoredImage, added_image, images_by_id, named_image, record_images
+from grabient_assets.groups.images.images import (
+    StoredImage,
+    images_by_id,
+    named_image,
+    put_images,
+    record_images,
+    uploaded_image,
+)
 from grabient_assets.groups.images.making import image_line_bytes
 from grabient_assets.ledger.admission import refuse_draft
 from grabient_assets.ledger.asking import begin_asking
@@ -90,6 +97,7 @@ class Planned:
     usd: DollarRange
     mask: bytes | None = None
     reference: StoredImage | None = None
+    reference_file: bytes | None = None
 
     @property
     def sentence(self) -> str:
@@ -104,7 +112,7 @@ class Planned:
 def plan_edit(
     connection: DuckDBPyConnection, store: ObjectStore, wish: Wish, usable: Sequence[str], now: datetime
 ) -> Planned:
-    """The edit that the wish describes. Nothing is written but the file of a reference.
+    """The edit that the wish describes. Nothing is written.
 
     `usable` are the providers that can be asked. Raises EditRefusedError, UsageError, RegistryError with the
     replacement of a model that is gone, RequestRejectedError for a quality that is not made, UnpricedError.
@@ -117,7 +125,7 @@ def plan_edit(
     try:
         image = named_image(connection, wish.image)
         parent = read_canvas(store.get(image.object_key))
-        reference = _reference(connection, wish, store, now)
+        reference, file = _reference(connection, wish, now)
     except RemovedImageError as error:
         raise EditRefusedError("parent_removed", str(error)) from error
     except ImageError as error:
@@ -162,7 +170,7 @@ def plan_edit(
     pictures = len(roles) + (flat is not None and _rules(model).mask != "none")
     order = Ordered(replace(EDIT, pictures=pictures), model, request.recipe, 1)
     usd = quote(connection, [order], now.date(), wish.delivery)
-    return Planned(replace(request, estimated_usd=usd.expected), given, usd, flat, reference)
+    return Planned(replace(request, estimated_usd=usd.expected), given, usd, flat, reference, file)
 
 
 def ask_edit(
@@ -184,6 +192,8 @@ def ask_edit(
     cap = None if max_usd is None else SpendingCap(f"edit-{request.edit_id}", max_usd)
     if planned.mask is not None and request.mask_key is not None and not store.exists(request.mask_key):
         store.put(request.mask_key, planned.mask, "image/png")
+    if planned.reference is not None and planned.reference_file is not None:
+        put_images(store, {planned.reference: planned.reference_file})
     with warehouse.write() as connection:
         refuse_over_budget(connection, planned.usd, budget_usd, max_usd, request.requested_at)
         if not images_by_id(connection, [request.parent_image]):
@@ -307,13 +317,14 @@ def _rules(model: Model) -> Any:
     return model.images
 
 
-def _reference(connection: DuckDBPyConnection, wish: Wish, store: ObjectStore, now: datetime) -> StoredImage | None:
+def _reference(connection: DuckDBPyConnection, wish: Wish, now: datetime) -> tuple[StoredImage | None, bytes | None]:
+    """The reference, and its bytes where they are a file that is to be stored."""
     if wish.reference is None:
-        return None
+        return None, None
     if isinstance(wish.reference, str):
-        return named_image(connection, wish.reference)
+        return named_image(connection, wish.reference), None
     name, content = wish.reference
-    return added_image(content, name, store, now)
+    return uploaded_image(content, name, now), content
 
 
 def _mask(given: Fractions | bytes | None, width: int, height: int) -> tuple[Mask | None, Fractions | None]:

@@ -85,9 +85,9 @@ def images_by_id(
     return {row[0]: StoredImage(*row) for row in rows}
 
 
-def named_image(connection: DuckDBPyConnection, name: str) -> StoredImage:
+def named_image(connection: DuckDBPyConnection, name: str, *, removed: bool = False) -> StoredImage:
     """The image with this id, or the one that was made for this run or edit, or a unique beginning of either. Raises
-    UsageError, RemovedImageError for one that was removed."""
+    UsageError, and unless `removed` images are meant too, RemovedImageError for one that was removed."""
     columns = ", ".join(StoredImage.__dataclass_fields__)
     rows = connection.execute(
         f"SELECT {columns} FROM images WHERE $1 <> '' AND (starts_with(image_id, $1) OR starts_with(subject, $1)) "
@@ -99,7 +99,7 @@ def named_image(connection: DuckDBPyConnection, name: str) -> StoredImage:
         raise UsageError(f"There is no image {name!r}. `grabient images list` names them.")
     if len(found) > 1 and name not in (found[0].image_id, found[0].subject):
         raise UsageError(f"{name!r} is the beginning of several images; write more of it.")
-    if found[0].removed_at is not None:
+    if found[0].removed_at is not None and not removed:
         raise RemovedImageError(
             f"Image {found[0].image_id[:12]} was removed at {found[0].removed_at:%Y-%m-%d %H:%M} UTC; its bytes are "
             "gone. Add it again: grabient images add FILE."
@@ -111,15 +111,25 @@ MOST_BYTES = 50_000_000
 """The largest file that is taken: OpenAI takes images below 50 MB, and no other editor takes more."""
 
 
-def added_image(content: bytes, name: str, store: ObjectStore, now: datetime) -> StoredImage:
-    """A file of a person, put into the store; its row is to be recorded. Raises ImageError."""
+def check_file_size(size: int, name: str) -> None:
+    """Raise ImageError for a file that is too large."""
+    if size > MOST_BYTES:
+        raise ImageError(
+            f"{name} has {size:,} bytes; at most {MOST_BYTES:,} are taken. Make it smaller, or save it as JPEG."
+        )
+
+
+def uploaded_image(content: bytes, name: str, now: datetime) -> StoredImage:
+    """The row of a file of a person. Nothing is written. Raises ImageError."""
     from grabient_assets.imaging.picture import read_picture
 
-    if len(content) > MOST_BYTES:
-        raise ImageError(
-            f"{name} has {len(content):,} bytes; at most {MOST_BYTES:,} are taken. Make it smaller, or save it as JPEG."
-        )
-    image = stored(read_picture(content), "upload", name, now)
+    check_file_size(len(content), name)
+    return stored(read_picture(content), "upload", name, now)
+
+
+def added_image(content: bytes, name: str, store: ObjectStore, now: datetime) -> StoredImage:
+    """A file of a person, put into the store; its row is to be recorded. Raises ImageError."""
+    image = uploaded_image(content, name, now)
     put_images(store, {image: content})
     return image
 
