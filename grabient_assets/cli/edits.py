@@ -154,7 +154,7 @@ def show(edit: EditName = "latest", as_json: AsJson = False) -> None:
 @edits.command("list", epilog="Example: grabient edits list IMAGE")
 def list_edits(
     root: Annotated[
-        str | None, typer.Argument(metavar="[ROOT]", help="The chain of this image or edit; default: all roots.")
+        str | None, typer.Argument(metavar="[ROOT]", help="The chain of this image or edit, or of `latest`; default: all.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -229,7 +229,7 @@ def retry(edit: EditName = "latest", run: Run = False, timeout: Timeout = DAY, a
 
 @edits.command(epilog="Example: grabient edits export IMAGE --out chain")
 def export(
-    root: Annotated[str, typer.Argument(metavar="ROOT", help="An image or edit of the chain.")],
+    root: Annotated[str, typer.Argument(metavar="ROOT", help="An image or edit of the chain, or `latest`.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder; it is made, and files in it are replaced.")],
 ) -> None:
     """Write a chain as a folder: originals, refinements, refinements.json and pipeline_metadata.json."""
