@@ -154,7 +154,8 @@ def show(edit: EditName = "latest", as_json: AsJson = False) -> None:
 @edits.command("list", epilog="Example: grabient edits list IMAGE")
 def list_edits(
     root: Annotated[
-        str | None, typer.Argument(metavar="[ROOT]", help="The chain of this image or edit, or of `latest`; default: all.")
+        str | None,
+        typer.Argument(metavar="[ROOT]", help="An image or edit of the chain, or `latest`; default: all roots."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

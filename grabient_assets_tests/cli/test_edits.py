@@ -63,7 +63,7 @@ class Typed:
 
     def calls(self) -> int:
         """How many edits the emulator was asked for."""
-        return sum(one["route"].endswith("edits") for one in self.control("calls")["calls"])
+        return sum(calls.get("answer", 0) for calls in self.control("calls")["counts"].values())
 
     def fault(self, **action: Any) -> None:
         self.control("faults", {"rules": [{"match": {"provider": "openai", "route": "answer"}, "action": action}]})
@@ -254,7 +254,7 @@ def test_a_mask_that_cannot_be_used_is_refused_and_a_converted_one_is_named(grab
     black = np.where(region, 255, 0).astype(np.uint8)
     tried: dict[str, tuple[str | Path, int, str]] = {
         "empty": (mask("empty.png", ~np.ones_like(region)), 2, "nothing"),
-        "no alpha": (grabient.file(picture(width, height, seed=3), "photo.png"), 2, "alpha"),
+        "no alpha": (grabient.file(picture(width, height, seed=3), "photo.png"), 2, "no transparent pixels"),
         "another shape": (mask("shape.png", region[:, :512]), 2, "512"),
         "no file": ("gone.png", 2, "There is no mask file gone.png"),
         "three numbers": ("0.1,0.1,0.5", 2, "four numbers"),
