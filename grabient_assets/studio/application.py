@@ -24,10 +24,43 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message
 
 from grabient_assets.errors import GrabientError, UsageError, WarehouseLockedError
-from grabient_assets.studio import chorus, dashboard, files, gallery, knowledge, new_run, palette, prompts, repair
+from grabient_assets.studio import (
+    chorus,
+    dashboard,
+    edits,
+    edits_api,
+    files,
+    gallery,
+    images,
+    knowledge,
+    new_run,
+    palette,
+    prompts,
+    repair,
+)
 from grabient_assets.studio.access import TOKEN_FIELD, TOKEN_HEADER, WITHOUT_TOKEN, Access, Guard
-from grabient_assets.studio.pages import Answer, Ask, Done, Form, MissingError, Page, Routes, Studio
-from grabient_assets.studio.rendering import STATIC, AsOf, LastSeen, Renderer, json_page, plain, wants_json
+from grabient_assets.studio.pages import (
+    FORM_BYTES,
+    Answer,
+    Ask,
+    Done,
+    Form,
+    MissingError,
+    Page,
+    RefusedError,
+    Routes,
+    Studio,
+)
+from grabient_assets.studio.rendering import (
+    FOR_PROGRAMS,
+    STATIC,
+    AsOf,
+    LastSeen,
+    Renderer,
+    json_page,
+    plain,
+    wants_json,
+)
 
 ROUTES: Routes = [
     *dashboard.ROUTES,
@@ -37,6 +70,9 @@ ROUTES: Routes = [
     *new_run.ROUTES,
     *prompts.ROUTES,
     *chorus.ROUTES,
+    *images.ROUTES,
+    *edits.ROUTES,
+    *edits_api.ROUTES,
     *knowledge.ROUTES,
     *files.ROUTES,
 ]
@@ -47,6 +83,8 @@ BUSY = (
 )
 UNCHANGED = "Nothing was changed: a run is writing to the database. Press the button again in a moment."
 RETRY_SECONDS = 3
+TOO_LARGE = "too_large"
+"""The error_kind of what is sent and is larger than the form takes."""
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -104,22 +142,25 @@ class _Application:
 
     def _ask(self, request: Request, now: Any) -> Ask:
         path: Mapping[str, str] = request.path_params
-        return Ask(self._studio, self._studio.to_read(), now, path, request.query_params)
+        return Ask(self._studio, self._studio.to_read(), now, path, request.query_params, program=wants_json(request))
 
     async def _acted(self, form: Form, request: Request) -> Response:
         """What a form does. Its body is read up to `max_bytes`, and its token is looked at before anything else."""
         refusal = _TooLong(form.max_bytes)
+        if form.for_programs:
+            request.scope[FOR_PROGRAMS] = True
         if int(request.headers.get("content-length") or 0) > form.max_bytes:
-            return self._renderer.trouble(request, 413, "Too large", refusal.sentence)
+            return self._renderer.trouble(request, 413, "Too large", refusal.sentence, error_kind=TOO_LARGE)
         limited = Request(request.scope, refusal.receiving(request))
         try:
-            async with limited.form(max_part_size=form.max_bytes) as sent:
+            # A text stays in memory, a file goes to the disk from 1 MB on.
+            async with limited.form(max_part_size=min(form.max_bytes, FORM_BYTES)) as sent:
                 token = request.headers.get(TOKEN_HEADER, sent.get(TOKEN_FIELD))
                 if not self._access.knows(token):
                     return self._renderer.trouble(request, 403, "Not from this page", WITHOUT_TOKEN)
                 return await run_in_threadpool(self._act, form, request, sent)
         except _TooLongError:
-            return self._renderer.trouble(request, 413, "Too large", refusal.sentence)
+            return self._renderer.trouble(request, 413, "Too large", refusal.sentence, error_kind=TOO_LARGE)
         except (MultiPartException, HTTPException) as error:
             reason = error.message if isinstance(error, MultiPartException) else error.detail
             return self._renderer.trouble(request, 400, "Not readable", f"The form cannot be read: {reason}")
@@ -153,6 +194,10 @@ class _Application:
             return response
         if isinstance(error, MissingError):
             return self._renderer.trouble(request, 404, "Not here", str(error), place)
+        if isinstance(error, RefusedError):
+            sentence = self._studio.settings.without_secrets(str(error))
+            title = "That did not work"
+            return self._renderer.trouble(request, error.status, title, sentence, place, error.error_kind)
         if isinstance(error, GrabientError):
             status = 400 if error.exit_code == UsageError.exit_code else 500
             sentence = self._studio.settings.without_secrets(str(error))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from grabient_assets.groups.retrieval.searching import KnowledgeSearch
     from grabient_assets.groups.search.loaded_index import LoadedIndex
     from grabient_assets.ledger.planning import PlannedModel
+    from grabient_assets.studio.edits_watch import EditWatch
 
 READING_SECONDS = 2.0
 """How long a page waits for the database. After that it shows what it showed last."""
@@ -89,6 +90,13 @@ class Studio:
 
         return KnowledgeSearch(self._reading, query_embedder(self.settings, self._reading, self.clock))
 
+    @cached_property
+    def edits(self) -> EditWatch:
+        """How edits under way stand, read once for all tabs that follow them."""
+        from grabient_assets.studio.edits_watch import EditWatch
+
+        return EditWatch(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -100,6 +108,8 @@ class Ask:
     path: Mapping[str, str] = field(default_factory=dict)
     query: QueryParams = field(default_factory=QueryParams)
     form: FormData = field(default_factory=FormData)
+    program: bool = False
+    """Whether a program asks, which is answered in JSON."""
 
     @property
     def settings(self) -> Settings:
@@ -150,11 +160,13 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What POST `path` does. `act` returns Done or Answer."""
+    """What POST `path` does. `act` returns Done or Answer. With `for_programs`, everybody but a browser is answered in
+    JSON, whether or not the Accept header names it."""
 
     path: str
     act: Callable[[Ask], Done | Answer]
     max_bytes: int = FORM_BYTES
+    for_programs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +192,14 @@ class Answer:
 
 class MissingError(Exception):
     """There is no such thing: a page with status 404, the sentence, and the way on."""
+
+
+class RefusedError(Exception):
+    """A form does nothing, and says why: a page or JSON with that status, the sentence, and the `error_kind`."""
+
+    def __init__(self, sentence: str, error_kind: str, status: int = 422) -> None:
+        super().__init__(sentence)
+        self.error_kind, self.status = error_kind, status
 
 
 Routes = list[Page | Form | BaseRoute]

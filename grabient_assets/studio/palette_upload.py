@@ -69,7 +69,7 @@ def load_upload(
     from grabient_assets.partitions import add_partitions
     from grabient_assets.resources.home import dagster_instance
 
-    shown = _harmless_name(name)
+    shown = harmless_name(name)
     with tempfile.TemporaryDirectory(prefix="grabient-upload-") as folder:
         path = Path(folder) / f"palettes{PurePosixPath(shown).suffix.lower()}"
         with path.open("wb") as copy:
@@ -129,7 +129,7 @@ def _folder(settings: Settings) -> Path:
     return settings.data_dir / "studio" / "palettes"
 
 
-def _harmless_name(name: str) -> str:
+def harmless_name(name: str) -> str:
     """The last part of the name, as people may read it."""
     last = name.replace("\\", "/").rpartition("/")[2]
     return _STRANGE.sub("_", last)[-80:].strip() or "palettes"

@@ -155,10 +155,13 @@ class Renderer:
         )
         return HTMLResponse(text, status)
 
-    def trouble(self, request: Request, status: int, title: str, sentence: str, place: str = "") -> Response:
-        """A friendly page, or JSON, for what cannot be shown or done."""
+    def trouble(
+        self, request: Request, status: int, title: str, sentence: str, place: str = "", error_kind: str = ""
+    ) -> Response:
+        """A friendly page, or JSON, for what cannot be shown or done. An `error_kind` is part of the JSON."""
         if wants_json(request):
-            return JSONResponse({"error": sentence}, status)
+            more = {"error_kind": error_kind, "retryable": False} if error_kind else {}
+            return JSONResponse({"error": sentence, **more}, status)
         return self.html(request, "trouble.html", {"title": title, "sentence": sentence}, status, place=place)
 
 
@@ -167,10 +170,16 @@ def json_page(document: Any, as_of: AsOf) -> Response:
     return JSONResponse({**document, "as_of": as_of.document()})
 
 
+FOR_PROGRAMS = "grabient.for_programs"
+"""In the scope of a request to a form that is for programs first."""
+
+
 def wants_json(request: Request) -> bool:
-    """Whether a program asks: by the ending of the path, or by its Accept header."""
+    """Whether a program asks: by the ending of the path, by its Accept header, or because it is no browser and the form
+    is for programs."""
     accept = request.headers.get("accept", "")
-    return request.url.path.endswith(".json") or ("application/json" in accept and "text/html" not in accept)
+    named = "application/json" in accept or FOR_PROGRAMS in request.scope
+    return request.url.path.endswith(".json") or (named and "text/html" not in accept)
 
 
 def plain(value: Any) -> Any:

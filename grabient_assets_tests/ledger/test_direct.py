@@ -28,7 +28,7 @@ from grabient_assets.ledger.wait_limit import WaitLimit
 from grabient_assets.providers.connect import line_reader
 from grabient_assets.registry.load import load_registry
 from grabient_assets_tests.groups.search.place import SMALL, ask, collect, submit, wait_out
-from grabient_assets_tests.hanging import HANGING_SECONDS
+from grabient_assets_tests.hanging import HANGING_SECONDS, until
 from grabient_assets_tests.ledger.direct_sender import STEPS
 from grabient_assets_tests.ledger.house import START, Clock
 from grabient_assets_tests.ledger.place_at_emulator import Place
@@ -77,13 +77,6 @@ def someone_waits_for_a_place(folder: Path) -> bool:
                 time.sleep(0.02)
         return True
     return False
-
-
-def until(what: Any) -> None:
-    give_up = time.monotonic() + HANGING_SECONDS
-    while not what():
-        assert time.monotonic() < give_up
-        time.sleep(0.02)
 
 
 def test_every_line_is_one_call_and_collected_as_a_batch_is(place: Place) -> None:

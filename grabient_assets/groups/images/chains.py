@@ -33,7 +33,7 @@ class ChainImage:
     edit_id: str | None
     depth: int
     label: str
-    path: tuple[str, ...]
+    path: list[str]
     cost_usd: Decimal
     removed: bool
 
@@ -69,7 +69,7 @@ def chain_images(connection: DuckDBPyConnection, image_id: str) -> list[ChainIma
         """,
         [image_id],
     ).fetchall()
-    return [ChainImage(*row[:6], tuple(row[6]), row[7], row[8]) for row in rows]
+    return [ChainImage(*row) for row in rows]
 
 
 def made_from(connection: DuckDBPyConnection, image_id: str) -> list[ChainImage]:

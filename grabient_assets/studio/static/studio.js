@@ -182,11 +182,15 @@ document.addEventListener("studio:data", async ({ detail }) => {
 
 // ---- Knowledge ----
 // A part that is more than texts is taken anew from the page when its version has changed. The focus stays in it.
-document.addEventListener("studio:data", async ({ detail }) => {
+document.addEventListener("studio:data", ({ detail }) => {
   const part = document.querySelector("[data-live-version]");
-  if (!part || !detail.version || part.dataset.liveVersion === detail.version) return;
-  const answer = await fetch(location.href, { cache: "no-store" });
-  if (!answer.ok) return;
+  if (part && detail.version && part.dataset.liveVersion !== detail.version) renew();
+});
+
+async function renew() {
+  const part = document.querySelector("[data-live-version]");
+  const answer = await fetch(location.pathname + location.search, { cache: "no-store" });
+  if (!part || !answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.querySelector("[data-live-version]");
   if (!fresh) return;
@@ -197,4 +201,5 @@ document.addEventListener("studio:data", async ({ detail }) => {
   part.replaceChildren(...fresh.childNodes);
   if (place >= 0) reachable()[place]?.focus({ preventScroll: true });
   if (down) part.querySelector(".coverage-scroll").scrollTop = down;
-});
+  document.dispatchEvent(new CustomEvent("studio:renewed"));
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -58,7 +59,7 @@ class Edits(Place):
 
     def __init__(self, folder: Path, instance: dg.DagsterInstance, emulator: Running) -> None:
         super().__init__(folder, instance, emulator)
-        self._asked = 0
+        self._asked, self._counting = 0, threading.Lock()
 
     def add(self, content: bytes | None = None, name: str = "picture.png") -> StoredImage:
         """An uploaded image."""
@@ -69,13 +70,15 @@ class Edits(Place):
 
     def plan(self, image: str, **wish: Any) -> Planned:
         asked = Wish(**{"image": image, "kind": "prompt", "prompt": "add a red boat", **wish})
-        with self.warehouse.write() as connection:
+        with self.warehouse.read() as connection:
             return plan_edit(connection, self.store, asked, PROVIDERS, now())
 
     def ask(self, image: str, max_usd: Decimal | None = None, budget: Decimal | None = None, **wish: Any) -> str:
         """The id of a new edit."""
-        self._asked += 1
-        edit_id, planned = f"ed_{self._asked:026d}", self.plan(image, **wish)
+        with self._counting:
+            self._asked += 1
+            edit_id = f"ed_{self._asked:026d}"
+        planned = self.plan(image, **wish)
         planned = replace(
             planned,
             request=replace(planned.request, edit_id=edit_id),
@@ -110,8 +113,12 @@ class Edits(Place):
         return read_canvas(self.store.get(image.object_key)).pixels
 
     def calls(self) -> int:
-        """How many edits the emulator was really asked for."""
-        return sum(one["route"].endswith("edits") for one in self.emulator.control("GET", "calls")["calls"])
+        """How many answers the emulator was really asked for directly."""
+        return self.emulator.calls("openai").get("answer", 0)
+
+    def stored(self, folder: str) -> list[Path]:
+        """The objects under a prefix."""
+        return [path for path in self.settings.database.parent.rglob(f"{folder}/*") if path.is_file()]
 
 
 @contextmanager
