@@ -8,6 +8,8 @@ from grabient_assets.errors import ImageError, MaskError
 from grabient_assets.imaging.canvas import png_of, read_canvas
 from grabient_assets.imaging.picture import Flags
 
+Fractions = tuple[float, float, float, float]
+"""A rectangle: left, top, width and height as parts of the width and height of a picture."""
 _EXAMPLE = "Write left, top, width and height from 0 to 1, such as 0.25,0.25,0.5,0.5 for the middle."
 
 
@@ -39,7 +41,7 @@ class Mask:
         return png_of(pixels)
 
 
-def parse_fractions(text: str) -> tuple[float, float, float, float]:
+def parse_fractions(text: str) -> Fractions:
     """The rectangle that "x,y,w,h" names. Raises MaskError when it is none, or not inside the picture."""
     try:
         left, top, width, height = map(float, text.split(","))
@@ -50,7 +52,7 @@ def parse_fractions(text: str) -> tuple[float, float, float, float]:
     return left, top, width, height
 
 
-def rectangle(fractions: tuple[float, float, float, float], width: int, height: int) -> Mask:
+def rectangle(fractions: Fractions, width: int, height: int) -> Mask:
     """round(w * width) x round(h * height) pixels, shifted to lie inside. Raises MaskError when these are none."""
     import numpy as np
 

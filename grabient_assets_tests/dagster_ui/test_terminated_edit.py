@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from pathlib import Path
@@ -44,8 +45,8 @@ def test_the_call_is_let_go_and_the_edit_cancelled(tmp_path: Path) -> None:
             )
             return done.stdout
 
-        grabient("images", "add", str(file))
-        grabient("edits", "new", "latest", "--kind", "prompt", "--prompt", "add a boat", "--yes")
+        [added] = json.loads(grabient("images", "add", str(file), "--json"))["images"]
+        grabient("edits", "new", added["image_id"], "--kind", "prompt", "--prompt", "add a boat", "--yes")
 
         def started() -> list[str]:
             return [
@@ -63,4 +64,5 @@ def test_the_call_is_let_go_and_the_edit_cancelled(tmp_path: Path) -> None:
         dev.until("the end of the run", lambda: not started(), dev.runs)
         status = next(one["status"] for one in dev.runs() if one["runId"] == run)
         assert status == "CANCELED"
-        assert (standing(folder) or ())[3] is True, "possibly billed"
+        last = standing(folder)
+        assert last is not None and last[3] is True, "possibly billed"
