@@ -20,8 +20,9 @@ def stitched(parent: Pixels, answer: Pixels, mask: Mask | None, feather: int) ->
     import numpy as np
     from PIL import Image
 
-    near = np.ones(answer.shape[:2]) if mask is None else _nearness(mask, feather) / (feather + 1)
-    above = Image.fromarray(np.dstack([answer[:, :, :3], np.rint(255 * near).astype(np.uint8)]))
+    steps = np.rint(np.linspace(0, 255, feather + 2)).astype(np.uint8)
+    opacity = np.full(answer.shape[:2], 255, np.uint8) if mask is None else steps[_nearness(mask, feather)]
+    above = Image.fromarray(np.dstack([answer[:, :, :3], opacity]))
     return np.array(Image.alpha_composite(Image.fromarray(parent).convert("RGBA"), above))
 
 

@@ -117,6 +117,18 @@ def test_a_hard_edge_is_a_seam_and_a_band_softens_it():
     assert flatter == pytest.approx(-30 / 3, rel=0.03)
 
 
+def test_the_seam_is_that_of_gradients_over_the_whole_picture():
+    dice = np.random.default_rng(6)
+    parent, answer = (dice.integers(0, 256, (60, 80, 3), dtype=np.uint8) for _ in range(2))
+    for fractions in ((0.2, 0.3, 0.4, 0.3), (0.0, 0.0, 0.5, 0.5), (0.7, 0.6, 0.3, 0.4)):
+        mask = rectangle(fractions, 80, 60)
+        result = stitched(parent, answer, mask, 3)
+        luma = [one[:, :, :3] @ np.array([0.299, 0.587, 0.114]) for one in (parent, result)]
+        before, after = (np.hypot(*np.gradient(one)) for one in luma)
+        expected = (after - before)[~beyond(mask, 3) & ~mask.flags].mean()
+        assert measure(parent, answer, result, mask, 3, parent).seam == pytest.approx(expected, abs=1e-3)
+
+
 def test_grain_is_measured_where_the_picture_is_flat():
     """Of independent grain the Laplacian of luma has sqrt(20) times its spread; the median of its size is 0.6745."""
     y, x = np.mgrid[:SIDE, :SIDE]
