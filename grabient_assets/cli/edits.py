@@ -139,8 +139,11 @@ def replay(
 
 @edits.command("run", epilog="Example: grabient edits run latest")
 def run_edit(edit: EditName = "latest", timeout: Timeout = DAY, as_json: AsJson = False) -> None:
-    """Carry an edit to its end here, without a daemon."""
+    """Carry an edit to its end here, without a daemon. One that is over is only shown."""
     warehouse, settings, found = opened(edit)
+    if found.settled:
+        show_edit(found.edit_id, warehouse, as_json=as_json, ended=True)
+        return
     follow(found.edit_id, warehouse, settings, timeout, as_json=as_json)
 
 

@@ -6,7 +6,8 @@ import base64
 import gzip
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,10 @@ import pytest
 from PIL import Image
 
 from grabient_assets.emulator.endpoint import read_endpoint
-from grabient_assets_tests.cli.running import QUESTION, Ended, at_a_terminal, emulator, typed
+from grabient_assets.groups.chorus.asking import Wish, ask_chorus, plan_group
+from grabient_assets.settings import PROVIDERS
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets_tests.cli.running import QUESTION, Ended, at_a_terminal, emulator, palettes, typed
 from grabient_assets_tests.groups.edits.place import picture
 from grabient_assets_tests.pipeline.place import control
 
@@ -88,6 +92,16 @@ def grabient(tmp_path: Path) -> Iterator[Typed]:
         yield Typed(data, values)
 
 
+def ask_with_a_fixed_id(data: Path, seed: str) -> str:
+    """What `chorus new --now` does. Whether an emulated artist fails follows from the id."""
+    warehouse = Warehouse(data / "grabient.duckdb")
+    wish = Wish(artists=("gpt-6-luna", "claude-haiku-5-5"), seed=seed, size="1024x640", delivery="direct")
+    with warehouse.read() as connection:
+        planned = plan_group(connection, wish, PROVIDERS, datetime.now(UTC))
+    group = replace(planned.group, group_id=f"rg_{1:026d}")
+    return ask_chorus(warehouse, replace(planned, group=group), None, None, "emulator").group_id
+
+
 def pixels_of(url: str) -> np.ndarray[Any, Any]:
     return np.asarray(Image.open(BytesIO(base64.b64decode(url.partition("base64,")[2]))))
 
@@ -155,6 +169,32 @@ def test_a_chain_and_its_branches_as_a_tree_and_as_a_folder(grabient: Typed, tmp
     assert grabient.done("images", "show", second["edit_id"][:20])["image_id"] == downloaded["image_id"]
 
 
+def test_the_folder_of_an_edited_work_says_what_the_work_was_made_from(grabient: Typed, tmp_path: Path) -> None:
+    assert grabient("load", palettes(tmp_path, 1)).code == 0
+    [(seed,)] = grabient.sql("SELECT seed FROM palettes")
+    group = ask_with_a_fixed_id(grabient.folder, seed)
+    runs = grabient.done("chorus", "run")["runs"]
+    work = runs[1]
+    assert work["status"] == "done"
+    made = grabient.edit(work["run_id"], *PROMPT, *MASK)
+    assert (made["run_id"], made["generation_index"], made["root_image"]) == (work["run_id"], 1, work["image_id"])
+    [(message,)] = grabient.sql("SELECT message FROM edit_requests")
+    assert json.dumps(work["statement"], ensure_ascii=False) in message
+
+    out = tmp_path / "out"
+    assert grabient("edits", "export", work["run_id"], "--out", out).code == 0
+    [entry] = json.loads((out / "refinements.json").read_text())["refinements"]
+    assert entry["parent_image_id"] == "original_1" and entry["parent_image_path"] == "originals/image_1.png"
+    assert (out / entry["image_path"]).name == f"{made['edit_id']}_from_1.png" and (out / entry["image_path"]).is_file()
+    metadata = json.loads((out / "pipeline_metadata.json").read_text())
+    assert {name: metadata[name] for name in ("run_id", "statement", "image_prompt", "group_id", "seed")} == {
+        **{name: work[name] for name in ("run_id", "statement", "image_prompt")},
+        "group_id": group,
+        "seed": seed,
+    }
+    assert len(metadata["palette"]["hex"]) == 11 and metadata["prompt"] and metadata["brush"] == work["brush"]
+
+
 def test_a_removed_image_leaves_what_was_made_of_it(grabient: Typed, tmp_path: Path) -> None:
     root = grabient.add(grabient.file(picture()))
     first = grabient.edit(root, *PROMPT, *MASK)
@@ -190,6 +230,14 @@ def test_a_removed_image_leaves_what_was_made_of_it(grabient: Typed, tmp_path: P
     assert (cancelled["status"], cancelled["changed"], cancelled["cost_usd"]) == ("cancelled", True, 0)
     over = grabient("edits", "cancel", waiting)
     assert over.code == 0 and "cancelled already; nothing was changed" in over.err + over.out
+
+    repair = ("--kind", "subject", "--instructions", "as there", "--reference", root)
+    waiting = grabient.done("edits", "new", second["edit_id"], *repair)["edit_id"]
+    needed = grabient("images", "remove", root)
+    assert needed.code == 2 and "its reference" in needed.err and f"grabient edits cancel {waiting}" in needed.err
+    assert grabient("edits", "cancel", waiting).code == 0
+    settled = grabient("edits", "run", waiting)
+    assert settled.code == 1 and "cancelled" in settled.out and settled.err == ""
 
     unasked = grabient("images", "remove", root, "--cascade")
     assert unasked.code == 2 and "3 images would be removed" in unasked.err and "needs --yes" in unasked.err
