@@ -64,7 +64,11 @@ def test_an_image_is_added_once_and_listed(edits: Edits, studio: Opened) -> None
     first = sent(studio, "/images", file=("../my <b>.png", content))
     assert first.status_code == 201 and first.json()["existing"] is False
     again = sent(studio, "/images", file=("other.png", content))
-    assert (again.status_code, again.json()["image_id"], again.json()["existing"]) == (200, first.json()["image_id"], True)
+    assert (again.status_code, again.json()["image_id"], again.json()["existing"]) == (
+        200,
+        first.json()["image_id"],
+        True,
+    )
     shown = by_browser(studio, "/images", {}, file=("x.png", content))
     assert shown.status_code == 303
     assert shown.headers["location"].startswith(f"/images/{first.json()['image_id']}?notice=")
@@ -80,7 +84,12 @@ def _bomb() -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 1000))
+        + chunk(b"IEND", b"")
+    )
 
 
 def _saved(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -305,7 +314,9 @@ def test_a_chain_that_wears_out_says_so_and_is_replayed_onto_the_original(edits:
     for noise, worn in ((1.9, 0), (2.1, 1)):
         with edits.warehouse.write() as connection:
             connection.execute("UPDATE edit_measures SET noise = ?, drift = 0.1", [noise])
-        assert studio.html(f"/images/{a1.edit_id}").count("data-worn") == worn, "only the second one is at a chain's end"
+        assert studio.html(f"/images/{a1.edit_id}").count("data-worn") == worn, (
+            "only the second one is at a chain's end"
+        )
     page = studio.html(f"/images/{a2.edit_id}")
     assert page.count("data-worn") == 1 and page.count("Replay onto the original") == 1
     price = by_browser(studio, f"/edits/{a2.edit_id}/replay", {"onto": root.image_id})
