@@ -1,4 +1,4 @@
-"""The API of the source document: form fields, 201 with a job_id, and messages over a real WebSocket until it is done."""
+"""The API of the source document: form fields, 201 with a job_id, messages over a real WebSocket."""
 
 from __future__ import annotations
 
@@ -227,3 +227,21 @@ def test_an_upload_is_the_run_of_its_own_image(api: Api) -> None:
     job = api.job(api.refine(image, mask_data="[90, 70, 450, 350]"))
     assert api.edits.edit(job).root_image == image
     assert api.edits.rows("SELECT mask_pixels FROM edit_inputs") == [(450 * 350,)]
+
+
+def test_the_end_of_the_studio_ends_what_follows_an_edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with edits_in(tmp_path, monkeypatch) as edits:
+        edit_id = edits.ask(edits.add().image_id)
+        with served(edits) as (url, studio):
+            api = Api(edits, url, studio.token)
+            stream = httpx.stream("GET", f"{url}/edits/{edit_id}/events", timeout=HANGING_SECONDS)
+            socket = api.listen(edit_id)
+            answer = stream.__enter__()
+            lines = answer.iter_lines()
+            assert next(lines).startswith("retry: ")
+            json.loads(socket.recv(HANGING_SECONDS))
+        assert [line for line in lines if line.startswith("data: ")], "it ended, and not in the middle"
+        stream.__exit__(None, None, None)
+        with pytest.raises(ConnectionClosed):
+            socket.recv(HANGING_SECONDS)
+        assert socket.close_code in (1001, 1012)
