@@ -17,7 +17,7 @@ from grabient_assets.groups.chorus.runs import ChorusRun, runs_of
 from grabient_assets.groups.chorus.tables import groups
 from grabient_assets.groups.edits.asking import Planned
 from grabient_assets.groups.edits.tables import Edit, EditInput, EditMeasures, edits_of, inputs_of, measures_of
-from grabient_assets.groups.edits.wear import worn_sentence
+from grabient_assets.groups.images.chains import worn_sentence
 from grabient_assets.groups.images.images import StoredImage, images_by_id
 from grabient_assets.ledger.prompts import wording
 from grabient_assets.store.objects import ObjectStore

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING
 
-from grabient_assets.imaging.picture import decoded, over_white, rgba
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Pixels = NDArray[np.uint8]
+from grabient_assets.imaging.picture import Pixels, decoded, over_white, rgba
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,39 +26,33 @@ class Canvas:
     @property
     def has_alpha(self) -> bool:
         """Whether any pixel is not opaque."""
-        return translucent(self.pixels)
+        return bool((self.pixels[:, :, 3] < 255).any())
 
 
 def read_canvas(content: bytes) -> Canvas:
     """The pixels of a PNG, JPEG or WebP. Raises ImageError as read_picture does."""
     found = decoded(content)
-    mode = found.image.mode
-    grey16 = mode.startswith("I")
+    mode, grey16 = found.image.mode, found.image.mode.startswith("I")
     notes = {
         "The picture was turned upright, as its EXIF orientation says.": found.turned,
         # Byte 24 of a PNG is the depth. Pillow makes 8 bits of 16 and keeps no trace of it.
         "16 bits per channel became 8.": grey16 or (found.kind == "PNG" and content[24] == 16),
         "CMYK became RGB.": mode == "CMYK",
-        "The palette became RGB.": mode in ("P", "PA"),
+        "The palette became RGB.": mode == "P",
         "Grey became RGB.": mode in ("1", "L", "LA") or grey16,
-        "The colour profile was dropped: the numbers are taken as sRGB.": bool(found.image.info.get("icc_profile")),
+        "The colour profile was dropped: the numbers are taken as sRGB.": "icc_profile" in found.image.info,
     }
     return Canvas(rgba(found.image), tuple(note for note, holds in notes.items() if holds))
 
 
 def png_of(pixels: Pixels) -> bytes:
-    """The PNG of RGBA or RGB, shape (height, width, 4 or 3). Alpha is written only when some pixel is not opaque."""
+    """The PNG of RGBA or RGB. Alpha is written only when some pixel is not opaque."""
     from PIL import Image
 
-    file = BytesIO()
-    # Grain of editors hardly packs: level 6 takes three times as long for a few percent.
-    Image.fromarray(pixels if translucent(pixels) else pixels[:, :, :3]).save(file, "PNG", compress_level=1)
+    image, file = Image.fromarray(pixels), BytesIO()
+    image = image if image.getextrema()[-1] != (255, 255) else image.convert("RGB")
+    image.save(file, "PNG", compress_type=3)  # zlib's Z_RLE: on grain smaller and faster than level 1
     return file.getvalue()
-
-
-def translucent(pixels: Pixels) -> bool:
-    """Whether there is alpha and any pixel is not opaque."""
-    return pixels.shape[2] == 4 and bool((pixels[:, :, 3] != 255).any())
 
 
 def opaque(pixels: Pixels) -> Pixels:
@@ -73,4 +60,13 @@ def opaque(pixels: Pixels) -> Pixels:
     import numpy as np
     from PIL import Image
 
-    return np.asarray(over_white(Image.fromarray(pixels))) if translucent(pixels) else pixels[:, :, :3]
+    image = Image.fromarray(pixels)
+    return np.array(over_white(image) if image.mode == "RGBA" else image)
+
+
+def resized(pixels: Pixels, width: int, height: int, box: tuple[float, float, float, float] | None = None) -> Pixels:
+    """The picture, or the part in `box` (left, top, right, bottom), at another size, by Lanczos."""
+    import numpy as np
+    from PIL import Image
+
+    return np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS, box))

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from grabient_assets.errors import ImageError
-from grabient_assets.imaging.canvas import opaque
+from grabient_assets.imaging.canvas import opaque, resized
 from grabient_assets.imaging.mask import Mask, nearest
-
-if TYPE_CHECKING:
-    from grabient_assets.imaging.canvas import Pixels
-    from grabient_assets.registry.model import ImageRules
-
-SAME_SHAPE = 1.02
-"""How many times wider or narrower than sent an answer may be and still show the same part of the picture."""
+from grabient_assets.imaging.picture import Pixels
+from grabient_assets.registry.model import ImageRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +22,6 @@ class Fit:
     sent_height: int
     scale: float
     pad: tuple[int, int, int, int]
-
-    @property
-    def scaled(self) -> tuple[int, int]:
-        """Width and height after scaling, before padding."""
-        return self.sent_width - self.pad[0] - self.pad[2], self.sent_height - self.pad[1] - self.pad[3]
 
 
 def fit_for(width: int, height: int, rules: ImageRules) -> Fit:
@@ -57,14 +46,12 @@ def _free(width: int, height: int, rules: ImageRules) -> tuple[float, tuple[int,
         sent = max(wide, up(high / widest)), max(high, up(wide / widest))
         if max(sent) <= longest and (rules.least_pixels or 0) <= math.prod(sent) <= most:
             return scale, sent
-    raise ImageError(
-        f"A picture of {width} x {height} pixels fits no size that the editor takes. Choose another editor."
-    )
+    raise ImageError(f"A picture of {width} x {height} pixels fits no size of the editor. Choose another editor.")
 
 
 def _ratio(width: int, height: int, rules: ImageRules) -> tuple[float, tuple[int, int]]:
-    """Exactly the nearest ratio; the class of size (1K: the pixels of 1024 x 1024) follows from the pixels."""
-    ratios = [tuple(map(int, ratio.split(":"))) for ratio in rules.ratios]
+    """Exactly the nearest ratio. The class of size (1K: the pixels of 1024 x 1024) follows from the pixels."""
+    ratios = [[*map(int, ratio.split(":"))] for ratio in rules.ratios]
     across, down = min(ratios, key=lambda ratio: abs(math.log(width * ratio[1] / (height * ratio[0]))))
     across, down = across // math.gcd(across, down), down // math.gcd(across, down)
     most = 1024 * max(int(size.removesuffix("K")) for size in rules.sizes)
@@ -75,39 +62,34 @@ def _ratio(width: int, height: int, rules: ImageRules) -> tuple[float, tuple[int
 def fitted(pixels: Pixels, fit: Fit) -> Pixels:
     """What is sent: RGB, shape (sent_height, sent_width, 3), alpha over white, padded with the pixels of the edge."""
     import numpy as np
-    from PIL import Image
 
-    image = Image.fromarray(opaque(pixels)).resize(fit.scaled, Image.Resampling.LANCZOS)
     left, top, right, bottom = fit.pad
-    return np.pad(np.asarray(image), ((top, bottom), (left, right), (0, 0)), mode="edge")
+    small = resized(opaque(pixels), fit.sent_width - left - right, fit.sent_height - top - bottom)
+    return np.pad(small, ((top, bottom), (left, right), (0, 0)), mode="edge")
 
 
 def fitted_mask(mask: Mask, fit: Fit) -> Mask:
     """The mask of what is sent; padding may not change. Where scaling would lose all of it, its places are kept."""
     import numpy as np
 
-    width, height = fit.scaled
+    left, top, right, bottom = fit.pad
+    width, height = fit.sent_width - left - right, fit.sent_height - top - bottom
     flags = nearest(mask.flags, width, height)
     if not flags.any():
         rows, columns = mask.flags.nonzero()
         flags[rows * height // fit.height, columns * width // fit.width] = True
-    left, top, right, bottom = fit.pad
     return Mask(np.pad(flags, ((top, bottom), (left, right))), mask.changes)
 
 
 def undone(pixels: Pixels, fit: Fit) -> Pixels:
-    """The answer at the size of the picture, RGB, shape (height, width, 3). Raises ImageError for another shape."""
-    import numpy as np
-    from PIL import Image
-
+    """The answer at the picture's size, RGB, shape (height, width, 3). Raises ImageError when its shape is 2 % off."""
     height, width = pixels.shape[:2]
     across, down = width / fit.sent_width, height / fit.sent_height
-    if not 1 / SAME_SHAPE <= across / down <= SAME_SHAPE:
+    if not 1 / 1.02 <= across / down <= 1.02:
         raise ImageError(
             f"The editor was sent {fit.sent_width} x {fit.sent_height} pixels and answered with {width} x {height}, "
             "which is another shape and cannot be laid over the picture. Edit again, or choose another editor."
         )
     left, top, right, bottom = fit.pad
     box = left * across, top * down, width - right * across, height - bottom * down
-    size = fit.width, fit.height
-    return np.array(Image.fromarray(opaque(pixels)).resize(size, Image.Resampling.LANCZOS, box=box))
+    return resized(opaque(pixels), fit.width, fit.height, box)

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from grabient_assets.errors import ImageError
 from grabient_assets.imaging.text_chunks import PNG_SIGNATURE, png_chunks
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
+
+Pixels: TypeAlias = "NDArray[np.uint8]"
+"""RGB or RGBA, shape (height, width, 3 or 4)."""
+Flags: TypeAlias = "NDArray[np.bool_]"
+"""Shape (height, width)."""
+Floats: TypeAlias = "NDArray[np.floating]"
 
 MOST_PIXELS = 64_000_000
 LEAST_SIDE = 16
@@ -86,7 +92,7 @@ def read_picture(content: bytes) -> Picture:
     )
 
 
-def pixels(content: bytes) -> NDArray[np.uint8]:
+def pixels(content: bytes) -> Pixels:
     """The pixels as sRGB, shape (height, width, 3), 0 to 255: EXIF orientation applied, alpha laid over white.
 
     Raises ImageError as read_picture does.
@@ -117,7 +123,7 @@ def eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint(np.asarray(image).astype(np.int64) * 255 / 65535).astype(np.uint8))
 
 
-def rgba(image: Image.Image) -> NDArray[np.uint8]:
+def rgba(image: Image.Image) -> Pixels:
     """The pixels of a picture in any mode, shape (height, width, 4)."""
     import numpy as np
 

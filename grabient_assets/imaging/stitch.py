@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from grabient_assets.imaging.canvas import Pixels
-    from grabient_assets.imaging.mask import Flags, Mask
+from grabient_assets.imaging.mask import Mask
+from grabient_assets.imaging.picture import Flags, Pixels
 
 
 def feather_for(width: int, height: int) -> int:
@@ -26,8 +20,9 @@ def stitched(parent: Pixels, answer: Pixels, mask: Mask | None, feather: int) ->
     import numpy as np
     from PIL import Image
 
-    near = np.ones(answer.shape[:2]) if mask is None else _nearness(mask, feather) / (feather + 1)
-    above = Image.fromarray(np.dstack([answer[:, :, :3], np.rint(255 * near).astype(np.uint8)]))
+    steps = np.rint(np.linspace(0, 255, feather + 2)).astype(np.uint8)
+    opacity = np.full(answer.shape[:2], 255, np.uint8) if mask is None else steps[_nearness(mask, feather)]
+    above = Image.fromarray(np.dstack([answer[:, :, :3], opacity]))
     return np.array(Image.alpha_composite(Image.fromarray(parent).convert("RGBA"), above))
 
 
@@ -36,21 +31,16 @@ def beyond(mask: Mask, feather: int) -> Flags:
     return _nearness(mask, feather) == 0
 
 
-def _nearness(mask: Mask, feather: int) -> NDArray[np.uint16]:
-    """`feather` + 1 inside the mask, one less with every step away from it, 0 beyond the band."""
-    left, top, width, height = mask.box
-    part = (
-        slice(max(0, top - feather), top + height + feather),
-        slice(max(0, left - feather), left + width + feather),
-    )
-    near = mask.flags.astype("uint16")
-    grown = mask.flags[part]
+def _nearness(mask: Mask, feather: int) -> Pixels:
+    """`feather` + 1 inside the mask, one less with every step away from it, 0 beyond the band: (height, width)."""
+    import numpy as np
+
+    rim, (left, top, width, height) = feather + 1, mask.box
+    near = np.pad(mask.flags, rim).astype(np.uint8)  # the band of the largest picture has 62 steps
+    part = near[top : top + height + 2 * rim, left : left + width + 2 * rim]
+    grown = part > 0
     for _ in range(feather):
-        taller = grown.copy()
-        taller[1:] |= grown[:-1]
-        taller[:-1] |= grown[1:]
-        grown = taller.copy()
-        grown[:, 1:] |= taller[:, :-1]
-        grown[:, :-1] |= taller[:, 1:]
-        near[part] += grown
-    return near
+        for turned in (grown, grown.T):
+            turned[1:-1] |= turned[2:] | turned[:-2]
+        part += grown
+    return near[rim:-rim, rim:-rim]

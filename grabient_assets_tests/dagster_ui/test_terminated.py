@@ -24,9 +24,9 @@ from grabient_assets_tests.pipeline.place import (
 )
 
 HELD = {"match": {"provider": "openai", "route": "create", "times": 1}, "action": {"do": "hold", "after_accept": True}}
-_TERMINATE = """
+TERMINATE = """
 mutation Terminate($runs: [String!]!) {
-  terminateRuns(runIds: $runs, terminatePolicy: SAFE_TERMINATE) {
+  terminateRuns(runIds: $runs, terminatePolicy: SAFETERMINATE) {
     ... on TerminateRunsResult { terminateRunResults { __typename ... on TerminateRunSuccess { run { runId } } } }
   }
 }
@@ -60,7 +60,7 @@ def test_the_call_under_way_is_recorded_and_nothing_is_sent_or_asked_twice(tmp_p
         dev.backfill(["openai_tag_batches"], [f"v1|{row.palette.canonical}" for row in samples(2).rows])
         dev.until("the create call", lambda: run_that_sends(dev) is not None, lambda: dev.runs())
         run = run_that_sends(dev)
-        [done] = dev.ask(_TERMINATE, runs=[run])["terminateRuns"]["terminateRunResults"]
+        [done] = dev.ask(TERMINATE, runs=[run])["terminateRuns"]["terminateRunResults"]
         assert done == {"__typename": "TerminateRunSuccess", "run": {"runId": run}}
         control(emulator, "release", {})
 

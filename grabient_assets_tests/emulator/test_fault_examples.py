@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,17 @@ import requests
 from google.genai import errors, types
 
 from grabient_assets.emulator.fault_script import load_rules
+from grabient_assets_tests.emulator.editing import (
+    BASE,
+    HEIGHT,
+    MASK,
+    WIDTH,
+    google_edit,
+    inside,
+    picture_of,
+    pixels,
+    visible,
+)
 from grabient_assets_tests.emulator.running import (
     BANANA,
     FLARE,
@@ -208,6 +220,22 @@ def extraction_answers(emulator: Running) -> None:
     assert entries(FLASH) == []
 
 
+def edits(emulator: Running) -> None:
+    def edit() -> Any:
+        form: dict[str, Any] = {"image": ("b.png", BASE, "image/png"), "mask": ("m.png", MASK, "image/png")}
+        return emulator.openai().images.edit(model=FLARE, prompt="Warmer.", size=f"{WIDTH}x{HEIGHT}", **form)
+
+    assert visible(pixels(BASE), pixels(picture_of(edit())), ~inside(WIDTH, HEIGHT)) > 0.89
+    assert edit().size == "1024x768"
+    with pytest.raises(openai.BadRequestError) as refused:
+        edit()
+    assert refused.value.code == "moderation_blocked"
+    assert edit().size == f"{WIDTH}x{HEIGHT}"
+    began = time.monotonic()
+    assert google_edit(emulator, "Warmer.", BASE)
+    assert time.monotonic() - began > 0.2
+
+
 SHOWN: dict[str, Callable[[Running], None]] = {
     show.__name__.replace("_", "-"): show
     for show in (
@@ -222,6 +250,7 @@ SHOWN: dict[str, Callable[[Running], None]] = {
         chorus_answers,
         sources,
         extraction_answers,
+        edits,
         odd_file_ids,
         foreign_results_host,
         stuck,

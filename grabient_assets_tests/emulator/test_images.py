@@ -283,11 +283,6 @@ def test_images_may_be_files_or_at_an_address(emulator: Running) -> None:
         client.post("/images/edits", cast_to=object, body=body | {"images": [{"file_id": "file-gone"}]})
 
 
-def test_edits_as_a_form_are_refused(emulator: Running) -> None:
-    with pytest.raises(openai.BadRequestError, match="JSON"):
-        emulator.openai().images.edit(model=FLARE, prompt="Warmer.", image=("a.png", BASE, "image/png"))
-
-
 def test_only_models_that_make_images_do(emulator: Running) -> None:
     client = emulator.openai()
     with pytest.raises(openai.BadRequestError, match="makes no images"):

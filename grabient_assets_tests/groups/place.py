@@ -62,20 +62,20 @@ class Place:
                 return
         raise AssertionError(f"it never came to rest: {self.driver.waiting}")
 
-    def settle(self, most: int = 20) -> None:
+    def settle(self, purposes: Sequence[Purpose] = (), most: int = 20) -> None:
         """The same without Dagster: send what is due of the purposes, poll, collect."""
         for _ in range(most):
-            self.send()
+            self.send(purposes)
             waiting = [row[0] for row in self.rows("SELECT batch_id FROM batches WHERE status = 'submitted'")]
             if not waiting:
                 return
             self.collect(waiting)
         raise AssertionError("it never came to rest")
 
-    def send(self) -> list[str]:
+    def send(self, purposes: Sequence[Purpose] = ()) -> list[str]:
         """Send what is due of the purposes; returns the complaints."""
         complaints: list[str] = []
-        for purpose in self.purposes:
+        for purpose in purposes or self.purposes:
             for provider in PROVIDERS:
                 with self.warehouse.read() as connection:
                     if not due_targets(connection, purpose, provider):

@@ -32,6 +32,15 @@ def noise(width: int = 40, height: int = 30, seed: int = 1) -> NDArray[np.uint8]
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
+def turned(width: int = 40, height: int = 20) -> bytes:
+    """Stored with the left half red and the right half blue; seen upright red is on top."""
+    image = Image.new("RGB", (width, height), (255, 0, 0))
+    image.paste((0, 0, 255), (width // 2, 0, width, height))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return saved(image, exif=exif.tobytes())
+
+
 def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 

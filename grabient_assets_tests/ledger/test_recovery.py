@@ -45,6 +45,9 @@ class DyingStore:
     def exists(self, key: str) -> bool:
         return self.inner.exists(key)
 
+    def delete(self, key: str) -> None:
+        self.inner.delete(key)
+
     def uri(self, key: str) -> str:
         return self.inner.uri(key)
 

@@ -50,13 +50,12 @@ from grabient_assets.warehouse.rows import insert_rows
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from grabient_assets.imaging.mask import Mask
+    from grabient_assets.imaging.mask import Fractions, Mask
     from grabient_assets.registry.model import Delivery, Model
 
 QUALITY = "medium"
 MOST_CHARACTERS = 4_000
 """Of what a person writes: the prompt file and the context come on top, and OpenAI takes 32,000 in all."""
-Fractions = tuple[float, float, float, float]
 
 
 class EditRefusedError(UsageError):

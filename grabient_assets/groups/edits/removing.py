@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.errors import UsageError
 from grabient_assets.groups.edits.tables import UNDER_WAY
+from grabient_assets.groups.images.chains import chain_images, made_from
 from grabient_assets.groups.images.images import delete_contents, images_by_id, named_image, remove_images
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.store.objects import ObjectStore
@@ -31,18 +32,18 @@ def doomed_images(connection: DuckDBPyConnection, name: str, *, cascade: bool) -
     """The image of this name; with `cascade` also what was made from it and still has its bytes, the nearest first.
     Raises UsageError, and RemovedImageError for one that was removed; with `cascade` that may be a tombstone with
     images below it."""
-    image_id = named_image(connection, name, removed=cascade).image_id
-    rows = connection.execute(
-        """
-        SELECT image_id, label, edit_id FROM image_chains
-        WHERE image_id = $1 OR ($2 AND list_contains(path, $1)) ORDER BY depth, label, image_id
-        """,
-        [image_id, cascade],
-    ).fetchall() or [(image_id, None, None)]
-    kept = images_by_id(connection, [row[0] for row in rows])
-    found = [Doomed(one, label, edit, kept[one].subject) for one, label, edit in rows if one in kept]
+    image = named_image(connection, name, removed=cascade)
+    chain = {one.image_id: one for one in chain_images(connection, image.image_id)}
+    below = made_from(connection, image.image_id) if cascade else []
+    wanted = [image.image_id, *(one.image_id for one in below)]
+    kept = images_by_id(connection, wanted)
+    found = [
+        Doomed(one, chain[one].label if one in chain else None, chain[one].edit_id if one in chain else None,
+               kept[one].subject)
+        for one in wanted if one in kept
+    ]  # fmt: skip
     if not found:
-        raise UsageError(f"Image {image_id[:12]} and all that was made from it were removed already.")
+        raise UsageError(f"Image {image.image_id[:12]} and all that was made from it were removed already.")
     return found
 
 

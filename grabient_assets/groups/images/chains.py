@@ -81,8 +81,9 @@ def made_from(connection: DuckDBPyConnection, image_id: str) -> list[ChainImage]
     ]
 
 
-def worn_sentence(noise: float | None, drift: float | None) -> str | None:
-    """Why a chain that has come so far should not go on; None while it may."""
+def worn_sentence(noise: float | None, drift: float | None, edit: str = "EDIT", root: str = "ROOT") -> str | None:
+    """Why a chain that has come so far should not go on; None while it may. A single edit may change as much as it was
+    asked to, so this is meant for images at the end of two edits or more."""
     worn = [
         *([f"noise {noise:.2f} times that of the root"] if noise is not None and noise > CHAIN_NOISE.limit else []),
         *([f"drift {drift:.2f}"] if drift is not None and drift > CHAIN_DRIFT.limit else []),
@@ -91,7 +92,7 @@ def worn_sentence(noise: float | None, drift: float | None) -> str | None:
         return None
     return (
         f"The chain wears out ({', '.join(worn)}). Do its edits in one on the root instead: "
-        "`grabient edits replay EDIT --onto ROOT`."
+        f"`grabient edits replay {edit} --onto {root}`."
     )
 
 

@@ -86,8 +86,7 @@ def test_cancelled_while_it_is_prepared(edits: Edits) -> None:
             edits.cancel(edit_id)
             yield prepared
 
-    edits.purposes = (replace(EDIT, prepare=slowly),)
-    edits.send()
+    edits.send([replace(EDIT, prepare=slowly)])
     assert (edits.edit(edit_id).status, edits.calls()) == ("cancelled", 0)
     assert edits.rows("SELECT count(*) FROM batches") == [(0,)]
 
@@ -102,8 +101,7 @@ def test_an_answer_that_comes_with_the_cancellation_is_paid_and_not_kept(edits: 
             edits.cancel(edit_id)
             return verdict
 
-    edits.purposes = (replace(EDIT, reader=Late),)
-    edits.send()
+    edits.send([replace(EDIT, reader=Late)])
     edit = edits.edit(edit_id)
     assert (edit.status, edit.image_id) == ("cancelled", None)
     assert edit.cost_usd > 0 and edit.possible_usd == 0, "the answer was reported with its cost"

@@ -79,8 +79,8 @@ def test_a_chain_of_eight_wears_out_and_is_replayed_on_its_root(edits: Edits) ->
         parent = chain[-1].edit_id
 
     measured = [edits.measures(edit.edit_id) for edit in chain]
-    noise, drift = [one.noise for one in measured], [one.drift for one in measured]
-    assert noise == sorted(noise, key=float) and drift == sorted(drift, key=float)
+    noise, drift = [float(one.noise or 0) for one in measured], [float(one.drift or 0) for one in measured]
+    assert noise == sorted(noise) and drift == sorted(drift) and noise[0] > 0 and drift[0] > 0
     with edits.warehouse.read() as connection:
         finding = worn_chains(connection)
     assert finding.found >= 1 and chain[-1].edit_id in " ".join(finding.examples)
@@ -92,7 +92,7 @@ def test_a_chain_of_eight_wears_out_and_is_replayed_on_its_root(edits: Edits) ->
     assert all(word in (replayed.prompt or "") for word in wishes)
     again = edits.measures(replayed.edit_id)
     assert again.noise is not None and again.drift is not None
-    assert again.noise < float(noise[-1] or 0) and again.drift < float(drift[-1] or 0)
+    assert again.noise < noise[-1] and again.drift < drift[-1]
 
 
 def test_a_replay_takes_the_regions_together(edits: Edits) -> None:

@@ -100,7 +100,7 @@ def test_a_busy_provider_keeps_the_edit_waiting(edits: Edits) -> None:
         ({"creativity": 4}, "unexpected_error", "1 (subtle)"),
         ({"mask": b"no picture"}, "bad_mask", "unknown kind"),
         ({"mask": png(picture(16, 16))}, "bad_mask", "black and white"),
-        ({"mask": png(picture(500, 640).convert("L").point(lambda v: 255 * (v > 120)))}, "bad_mask", "500 x 640"),
+        ({"mask": png(picture(500, 640).convert("1"))}, "bad_mask", "500 x 640"),
         ({"reference": ("x.gif", b"GIF89a")}, "invalid_image_data", "GIF"),
     ],
 )
