@@ -53,6 +53,8 @@ def test_analyses(text: str) -> None:
 @pytest.mark.parametrize("text", ["1", "20", " 7 "])
 def test_how_many_sources_are_fetched_at_once(text: str) -> None:
     assert load_settings({}).knowledge_parallel == 5
+    assert load_settings({}).edit_timeout_seconds == 1800
+    assert load_settings({"EDIT_TIMEOUT_SECONDS": "90"}).edit_timeout_seconds == 90
     assert load_settings({"KNOWLEDGE_PARALLEL": text}).knowledge_parallel == int(text)
 
 
@@ -90,6 +92,7 @@ BAD = [
     ("GOOGLE_GEMINI_BASE_URL", "x", "http:// or https://"),
     ("YOUTUBE_BASE_URL", "www.youtube.com", "http:// or https://"),
     ("YOUTUBE_PROXY_URL", "socks5://x", "http:// or https://"),
+    *(("EDIT_TIMEOUT_SECONDS", text, "whole number from 1 to 86400") for text in ("0", "86401", "soon")),
     *(("KNOWLEDGE_PARALLEL", text, "whole number from 1 to 20") for text in ("0", "21", "-1", "2.5", "five")),
 ]
 

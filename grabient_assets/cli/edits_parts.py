@@ -171,9 +171,11 @@ def follow(edit_id: str, warehouse: Warehouse, settings: Settings, timeout: floa
         if finished is not None and not finished.success and (not edit.settled or edit.status == "done"):
             print_note(f"{finished.job}: {one_line(finished.failure or '')}")
 
-    onward = f"grabient edits run {edit_id}"
-    go_on_by(onward)
-    print_note(f"{edit_id} is asked. If this is stopped, `{onward}` goes on.")
+    go_on_by(f"grabient edits run {edit_id}")
+    print_note(
+        f"{edit_id} is asked. If this is stopped while the editor works, its call is let go and may be billed; "
+        f"`grabient edits retry {edit_id} --run` then asks again."
+    )
     for sentence in follow_edit(edit_id, warehouse, settings, timeout, seen).waiting:
         print_note(sentence)
     show_edit(edit_id, warehouse, as_json=as_json, ended=True)
