@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from grabient_assets.errors import ImageError, RemovedImageError, UsageError
 from grabient_assets.groups.chorus.runs import runs_of
 from grabient_assets.groups.chorus.tables import groups
-from grabient_assets.groups.edits.pictures import edit_input
 from grabient_assets.groups.edits.prompts import FAMILY, KINDS, STRENGTHS, Kind, edit_message, edit_prompt
 from grabient_assets.groups.edits.purpose import EDIT, ErrorKind
 from grabient_assets.groups.edits.tables import (
@@ -32,6 +31,7 @@ from grabient_assets.groups.images.images import (
     uploaded_image,
 )
 from grabient_assets.groups.images.making import image_line_bytes
+from grabient_assets.groups.images.retouching import hand_over
 from grabient_assets.ledger.admission import refuse_draft
 from grabient_assets.ledger.asking import begin_asking
 from grabient_assets.ledger.asks import AskTerms, SubjectVersion, record_asks
@@ -139,7 +139,7 @@ def plan_edit(
     except ImageError as error:
         raise EditRefusedError("bad_mask", str(error)) from error
     flat = None if mask is None else mask.png()
-    given = edit_input(sortable_id("ed_", now), parent, mask, _rules(model))
+    given = EditInput(edit_id=sortable_id("ed_", now), **asdict(hand_over(parent, mask, _rules(model))))
     qualities = _rules(model).qualities
     roles = ("base", *(("reference",) if reference else ()))
     request = EditRequest(

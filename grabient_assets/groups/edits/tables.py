@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from grabient_assets.errors import UsageError
 from grabient_assets.groups.edits.prompts import Kind, recipe_of
+from grabient_assets.groups.images.retouching import Handover
+from grabient_assets.imaging.measures import Measures
 from grabient_assets.ledger.purpose import AnswerTable
 from grabient_assets.ledger.settling import AnswerColumns
 from grabient_assets.warehouse.rows import replacing_failures
@@ -66,19 +68,10 @@ class EditRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EditInput:
-    """One row of `edit_inputs`: how the parent goes to the editor. `pad` is left, top, right, bottom in pixels of what
-    is sent; `mask_box` is left, top, width, height in pixels of the parent, as are `mask_pixels` and `feather`."""
+class EditInput(Handover):
+    """One row of `edit_inputs`: how the parent goes to the editor."""
 
     edit_id: str
-    sent_width: int
-    sent_height: int
-    scale: float
-    pad: tuple[int, int, int, int]
-    mask_pixels: int | None
-    mask_box: tuple[int, int, int, int] | None
-    feather: int | None
-    changes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,16 +92,10 @@ class EditedImage(AnswerColumns):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EditMeasures:
-    """One row of `edit_measures`; the numbers are those of imaging/measures.py."""
+class EditMeasures(Measures):
+    """One row of `edit_measures`."""
 
     edit_id: str
-    leak_raw: float | None
-    leak_final: float | None
-    inside_change: float | None
-    seam: float | None
-    noise: float | None
-    drift: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +190,7 @@ def measures_of(connection: DuckDBPyConnection, edit_ids: Collection[str]) -> di
     rows = connection.execute(
         f"SELECT {', '.join(columns)} FROM edit_measures WHERE list_contains($1::VARCHAR[], edit_id)", [list(edit_ids)]
     ).fetchall()
-    return {row[0]: EditMeasures(**dict(zip(columns, row, strict=True))) for row in rows}
+    return {row[columns.index("edit_id")]: EditMeasures(**dict(zip(columns, row, strict=True))) for row in rows}
 
 
 def inputs_of(connection: DuckDBPyConnection, edit_ids: Collection[str]) -> dict[str, EditInput]:
