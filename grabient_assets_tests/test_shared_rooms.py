@@ -16,8 +16,9 @@ ROOMS = (
 )
 """Not the emulator: its answers are those of palettes still."""
 
-NAMED = [name for name in PURPOSES if name != "statement"]
-"""A statement is what SQL and Python are made of, long before artists wrote any."""
+NAMED = [name for name in PURPOSES if name not in ("statement", "edit")]
+"""A statement is what SQL and Python are made of, long before artists wrote any. To edit is what people do with files,
+and what OpenAI calls a kind of request."""
 WORDS = re.compile(rf"(?<![a-z])(palettes?|seeds?|knowledge|{'|'.join(NAMED)})(?![a-z])", re.IGNORECASE)
 """As words of their own and as parts of identifiers, in code, strings and comments."""
 

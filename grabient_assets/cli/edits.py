@@ -139,8 +139,11 @@ def replay(
 
 @edits.command("run", epilog="Example: grabient edits run latest")
 def run_edit(edit: EditName = "latest", timeout: Timeout = DAY, as_json: AsJson = False) -> None:
-    """Carry an edit to its end here, without a daemon."""
+    """Carry an edit to its end here, without a daemon. One that is over is only shown."""
     warehouse, settings, found = opened(edit)
+    if found.settled:
+        show_edit(found.edit_id, warehouse, as_json=as_json, ended=True)
+        return
     follow(found.edit_id, warehouse, settings, timeout, as_json=as_json)
 
 
@@ -154,7 +157,8 @@ def show(edit: EditName = "latest", as_json: AsJson = False) -> None:
 @edits.command("list", epilog="Example: grabient edits list IMAGE")
 def list_edits(
     root: Annotated[
-        str | None, typer.Argument(metavar="[ROOT]", help="The chain of this image or edit; default: all roots.")
+        str | None,
+        typer.Argument(metavar="[ROOT]", help="An image or edit of the chain, or `latest`; default: all roots."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -229,7 +233,7 @@ def retry(edit: EditName = "latest", run: Run = False, timeout: Timeout = DAY, a
 
 @edits.command(epilog="Example: grabient edits export IMAGE --out chain")
 def export(
-    root: Annotated[str, typer.Argument(metavar="ROOT", help="An image or edit of the chain.")],
+    root: Annotated[str, typer.Argument(metavar="ROOT", help="An image or edit of the chain, or `latest`.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder; it is made, and files in it are replaced.")],
 ) -> None:
     """Write a chain as a folder: originals, refinements, refinements.json and pipeline_metadata.json."""

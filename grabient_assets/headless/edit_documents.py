@@ -16,7 +16,15 @@ from grabient_assets.errors import StoreError, UsageError
 from grabient_assets.groups.chorus.runs import ChorusRun, runs_of
 from grabient_assets.groups.chorus.tables import groups
 from grabient_assets.groups.edits.asking import Planned
-from grabient_assets.groups.edits.tables import Edit, EditInput, EditMeasures, edits_of, inputs_of, measures_of
+from grabient_assets.groups.edits.tables import (
+    Edit,
+    EditInput,
+    EditMeasures,
+    edits_of,
+    inputs_of,
+    measures_of,
+    named_edit,
+)
 from grabient_assets.groups.images.chains import worn_sentence
 from grabient_assets.groups.images.images import StoredImage, images_by_id
 from grabient_assets.ledger.prompts import wording
@@ -140,7 +148,9 @@ def roots_document(connection: DuckDBPyConnection) -> list[dict[str, Any]]:
 
 def named_root(connection: DuckDBPyConnection, name: str) -> str:
     """The root image of the chain that an image, a run or an edit belongs to; a unique beginning of its id is enough.
-    An image that was removed can be named too. Raises UsageError."""
+    An image that was removed can be named too, and the edit that was asked for last as `latest`. Raises UsageError."""
+    if name == "latest":
+        return named_edit(connection, name).root_image
     rows = connection.execute(
         """
         SELECT root, bool_or(name = $1) FROM (

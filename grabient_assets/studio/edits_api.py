@@ -35,8 +35,8 @@ from grabient_assets.studio.pages import Answer, Ask, Done, Form, MissingError, 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-UNKNOWN, ENDED = 4404, 1000
-"""Close codes of the socket: no such job, and nothing more to come."""
+UNKNOWN, ENDED, GOING_AWAY = 4404, 1000, 1001
+"""Close codes of the socket: no such job, nothing more to come, and the end of the studio."""
 MOST_REASON_BYTES = 120
 """A close frame holds 125 bytes, two of them the code."""
 ORIGINAL = re.compile(r"original_([0-9]{1,6})")
@@ -187,7 +187,7 @@ async def socket(connection: WebSocket) -> None:
         await asyncio.wait({gone, telling}, return_when=asyncio.FIRST_COMPLETED)
         if telling.done():
             telling.result()
-            await connection.close(ENDED)
+            await connection.close(GOING_AWAY if studio.closing else ENDED)
     except MissingError as error:
         await connection.close(UNKNOWN, str(error).encode()[:MOST_REASON_BYTES].decode(errors="ignore"))
     except WebSocketDisconnect:

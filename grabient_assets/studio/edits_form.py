@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from starlette.datastructures import UploadFile
 
-from grabient_assets.errors import GrabientError, ImageError, MaskError, WarehouseLockedError
+from grabient_assets.errors import GrabientError, ImageError, MaskError, RemovedImageError, WarehouseLockedError
 from grabient_assets.groups.edits.asking import (
     MOST_CHARACTERS,
     QUALITY,
@@ -21,7 +21,7 @@ from grabient_assets.groups.edits.asking import (
     plan_edit,
 )
 from grabient_assets.groups.edits.prompts import KINDS, STRENGTHS
-from grabient_assets.groups.images.images import MOST_BYTES
+from grabient_assets.groups.images.images import MOST_BYTES, put_images
 from grabient_assets.imaging.mask import Fractions, parse_fractions
 from grabient_assets.registry.load import load_registry
 from grabient_assets.settings import parse_dollars
@@ -170,6 +170,8 @@ def refusal(error: GrabientError | RefusedError) -> RefusedError:
     if isinstance(error, EditRefusedError):
         sentence = _OPTION.sub(".", str(error))
         return RefusedError(sentence, error.kind, 413 if error.kind == "too_large" else 422)
+    if isinstance(error, RemovedImageError):
+        return RefusedError(str(error), "parent_removed")
     if isinstance(error, ImageError):
         return RefusedError(str(error), "bad_mask" if isinstance(error, MaskError) else "invalid_image_data")
     return RefusedError(str(error), "unexpected_error")
@@ -225,12 +227,14 @@ def price(ask: Ask) -> dict[str, Any]:
 def confirm(
     ask: Ask, planned: Planned, action: str, fields: Mapping[str, str], notice: str = "", status: int = 200
 ) -> Answer:
-    """The page that shows the price and asks to confirm it, for a browser without a script."""
+    """The page that shows the price and asks to confirm it, for a browser without a script. A browser sends its files
+    once, so they are stored here, under their content."""
     from grabient_assets.resources.objects import open_store
 
     kept = {}
     store, request = open_store(ask.settings), planned.request
-    if planned.reference is not None:
+    if planned.reference is not None and planned.reference_file is not None:
+        put_images(store, {planned.reference: planned.reference_file})
         kept |= {"reference_kept": planned.reference.object_key, "reference_name": planned.reference.subject}
     if planned.mask is not None and request.mask_key is not None and ask.file("mask_file"):
         if not store.exists(request.mask_key):

@@ -87,10 +87,10 @@ class EditWatch:
             return progress_document(found, file_of(connection, edit))
 
     async def follow(self, name: str) -> AsyncIterator[dict[str, Any] | None]:
-        """Each change of the edit until it is settled, the first at once; None when there was none for a while. Raises
-        MissingError."""
+        """Each change of the edit until it is settled or the studio closes, the first at once; None when there was none
+        for a while. Raises MissingError."""
         last, quiet_since = None, time.monotonic()
-        while True:
+        while not self._studio.closing:
             document = await run_in_threadpool(self.look, name)
             if document is not None and _shown(document) != last:
                 last, quiet_since = _shown(document), time.monotonic()

@@ -49,6 +49,7 @@ class Studio:
         self.settings, self.clock = settings, clock
         self.token = secrets.token_urlsafe(32)
         self.at_home = True  # nobody at another machine reaches it
+        self.closing = False  # streams end then, so that nobody waits for them
         self._plan: tuple[object, PlannedModel] | None = None
         self._reading = Warehouse(settings.database, LockTimeout(reading_seconds))
 

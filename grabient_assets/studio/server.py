@@ -33,6 +33,7 @@ class StudioServer:
         self.port = int(self._socket.getsockname()[1])
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
         self.ended_by: int | None = None
+        self._studio = studio
         studio.at_home = host in (*LOOPBACK, "::1")
         application = make_application(studio, Access(studio.token, host, self.port))
         config = uvicorn.Config(
@@ -65,6 +66,7 @@ class StudioServer:
 
     def stop(self) -> None:
         """Asks the server to end; may be called from any thread."""
+        self._studio.closing = True
         self._server.should_exit = True
 
     async def _serve(self) -> None:

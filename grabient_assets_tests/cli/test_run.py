@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -221,6 +222,9 @@ def test_the_demo_ends_with_what_came_of_it_and_where_it_lies(data: Path, tmp_pa
     chorus = next(place for place, line in enumerate(lines) if " chorus show" in line)
     assert lines[chorus].endswith(" of 4 artists, painted by gpt-image-2.5-flare:"), "one of them may fail, as in life"
     assert {line.split(":")[0].strip() for line in lines[chorus + 1 : chorus + 5]} == set(ARTISTS)
+    edit = next(place for place, line in enumerate(lines) if " edits list " in line)
+    assert "v1, and v2 by gpt-image-2.5-sunburst: a full moon" in lines[edit]
+    assert re.search(r"v2: .* (1[0-9]|[2-9][0-9])\.\d % .*; stitched, 0\.0 % .*; 0\.0\d+ USD", lines[edit + 1])
     assert lines[question].endswith(" of 3 talks:") and "4 price, technique: Price, value" in lines[question + 2]
     assert ">> When a customer says that your price is too high, do nothing for two seconds. <<" in lines[question + 3]
     start = lines.index("Next:")

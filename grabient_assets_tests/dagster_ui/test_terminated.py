@@ -24,13 +24,6 @@ from grabient_assets_tests.pipeline.place import (
 )
 
 HELD = {"match": {"provider": "openai", "route": "create", "times": 1}, "action": {"do": "hold", "after_accept": True}}
-TERMINATE = """
-mutation Terminate($runs: [String!]!) {
-  terminateRuns(runIds: $runs, terminatePolicy: SAFETERMINATE) {
-    ... on TerminateRunsResult { terminateRunResults { __typename ... on TerminateRunSuccess { run { runId } } } }
-  }
-}
-"""
 
 
 def batches(folder: Path) -> list[tuple[Any, ...]]:
@@ -60,7 +53,7 @@ def test_the_call_under_way_is_recorded_and_nothing_is_sent_or_asked_twice(tmp_p
         dev.backfill(["openai_tag_batches"], [f"v1|{row.palette.canonical}" for row in samples(2).rows])
         dev.until("the create call", lambda: run_that_sends(dev) is not None, lambda: dev.runs())
         run = run_that_sends(dev)
-        [done] = dev.ask(TERMINATE, runs=[run])["terminateRuns"]["terminateRunResults"]
+        [done] = dev.terminate(run)
         assert done == {"__typename": "TerminateRunSuccess", "run": {"runId": run}}
         control(emulator, "release", {})
 

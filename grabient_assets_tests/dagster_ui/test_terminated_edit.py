@@ -11,13 +11,12 @@ from typing import Any
 from grabient_assets.emulator.endpoint import ensure_emulator
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets_tests.dagster_ui.test_terminated import TERMINATE
 from grabient_assets_tests.groups.edits.place import picture
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.dev import dagster_dev
 from grabient_assets_tests.pipeline.place import COMMANDS, control, emulator_ended_after, environment_of
 
-HELD = {"match": {"provider": "openai", "route": "answer"}, "action": {"do": "hold", "seconds": 120}}
+HELD = {"match": {"provider": "openai", "route": "answer"}, "action": {"do": "hold", "seconds": 60}}
 MOST_SECONDS = 2.0
 
 
@@ -58,9 +57,9 @@ def test_the_call_is_let_go_and_the_edit_cancelled(tmp_path: Path) -> None:
         )
         [run] = started()
         asked = time.monotonic()
-        dev.ask(TERMINATE, runs=[run])
+        dev.terminate(run)
         dev.until("the cancellation", lambda: (standing(folder) or [""])[0] == "cancelled", lambda: standing(folder))
-        assert time.monotonic() - asked < MOST_SECONDS * 5, "a busy machine takes its time; the call was held for 120"
+        assert time.monotonic() - asked < MOST_SECONDS * 5, "a busy machine takes its time; the call was held for 60"
         dev.until("the end of the run", lambda: not started(), dev.runs)
         status = next(one["status"] for one in dev.runs() if one["runId"] == run)
         assert status == "CANCELED"

@@ -53,6 +53,13 @@ query Green($keys: [AssetKeyInput!]!) {
   }
 }
 """
+_TERMINATE = """
+mutation Terminate($runs: [String!]!) {
+  terminateRuns(runIds: $runs, terminatePolicy: SAFE_TERMINATE) {
+    ... on TerminateRunsResult { terminateRunResults { __typename ... on TerminateRunSuccess { run { runId } } } }
+  }
+}
+"""
 _RUNS = """
 query Runs { runsOrError(limit: 60) { ... on Runs { results { runId status jobName tags { key value } } } } }
 """
@@ -107,6 +114,10 @@ class Dev:
         """The newest runs: runId, status, jobName, tags."""
         found = self.ask(_RUNS)["runsOrError"]["results"]
         return [{**run, "tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in found]
+
+    def terminate(self, run_id: str | None) -> list[dict[str, Any]]:
+        """Terminate a run, as the UI does."""
+        return self.ask(_TERMINATE, runs=[run_id])["terminateRuns"]["terminateRunResults"]
 
     def creates(self) -> list[dict[str, Any]]:
         """Every batch that was created at the emulator; none while it does not run yet."""

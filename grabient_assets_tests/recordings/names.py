@@ -28,6 +28,7 @@ ADDED: frozenset[str | tuple[str, str]] = frozenset(
         "texts",
         *("palette_embeddings", "indexes", "index_versions", "index_entries", "index_mutations", "search_reports"),
         *("images", "chorus_groups", "chorus_runs", "artist_statements", "artworks", "artwork_signals"),
+        *("edit_requests", "edit_inputs", "edited_images", "edit_measures", "edits", "image_chains"),
         *("artist_fingerprints", "artist_pairs", "comparison_votes", "artist_ratings"),
         *("workflows", "sources", "workflow_sources", "source_queue", "chunks", "source_windows", "extractions"),
         *("knowledge_entries", "entry_embeddings", "chunk_embeddings", "fetch_states", "cell_readings"),

@@ -10,7 +10,7 @@ from typing import Any
 from grabient_assets.studio.pages import Studio
 from grabient_assets.studio.server import StudioServer
 from grabient_assets_tests.groups.edits.place import Edits
-from grabient_assets_tests.hanging import HANGING_SECONDS
+from grabient_assets_tests.hanging import HANGING_SECONDS, until
 
 HELD = {"match": {"provider": "openai", "route": "answer"}, "action": {"do": "hold", "seconds": 60}}
 
@@ -21,10 +21,7 @@ def held(edits: Edits) -> Iterator[threading.Thread]:
     edits.emulator.faults(HELD)
     sending = threading.Thread(target=edits.send)
     sending.start()
-    pause = threading.Event()
-    while not edits.emulator.control("GET", "calls")["under_way"].get("openai"):
-        assert sending.is_alive(), "the call was not held"
-        pause.wait(0.02)
+    until(lambda: edits.emulator.control("GET", "calls")["under_way"].get("openai"))
     try:
         yield sending
     finally:

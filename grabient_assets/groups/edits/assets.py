@@ -133,7 +133,7 @@ def _cancel_if_terminated(context: dg.AssetExecutionContext, database: Warehouse
         return
     with interrupts.finishing():
         for edit_id in chosen:
-            cancel_edit(database, edit_id, _now())
+            cancel_edit(database, edit_id, _now(), context.run_id)
 
 
 @dg.multi_asset(

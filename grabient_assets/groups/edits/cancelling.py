@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from grabient_assets.groups.edits.tables import Edit, edits_of
 from grabient_assets.ledger.asks import stop_subjects
 from grabient_assets.ledger.cancel import ask_calls_to_stop
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +31,17 @@ class Cancelled:
     at_provider: str | None = None
 
 
-def cancel_edit(warehouse: Warehouse, edit_id: str, now: datetime) -> Cancelled:
-    """Cancel the edit. One that is over stays as it is."""
+def cancel_edit(warehouse: Warehouse, edit_id: str, now: datetime, terminated_run: str | None = None) -> Cancelled:
+    """Cancel the edit. One that is over stays as it is, but for one whose call ended without an answer because a person
+    terminated this run: it is cancelled, and has not failed."""
     with warehouse.write() as connection:
         before = edits_of(connection, [edit_id])[0]
-        if before.settled:
+        let_go = (
+            terminated_run is not None
+            and before.error_kind == "api_no_response"
+            and _sent_by(connection, before) == terminated_run
+        )
+        if before.settled and not let_go:
             return Cancelled(before, False, f"Edit {edit_id} is {before.status} already; nothing was changed.")
         at = ledger_time(connection, now)
         connection.execute("UPDATE edit_requests SET cancel_asked_at = $1 WHERE edit_id = $2", [at, edit_id])
@@ -46,6 +56,12 @@ def cancel_edit(warehouse: Warehouse, edit_id: str, now: datetime) -> Cancelled:
     else:
         sentence = f"Edit {edit_id} is cancelled; its call was let go and was possibly billed."
     return Cancelled(edit, True, sentence, batches_to_stop(warehouse).get(edit_id))
+
+
+def _sent_by(connection: DuckDBPyConnection, edit: Edit) -> str | None:
+    """The run that made the last call of the edit."""
+    row = connection.execute("SELECT submit_run_id FROM batches WHERE batch_id = $1", [edit.batch_id]).fetchone()
+    return row[0] if row else None
 
 
 def batches_to_stop(warehouse: Warehouse) -> dict[str, str]:

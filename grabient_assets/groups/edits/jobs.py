@@ -1,4 +1,4 @@
-"""The jobs of edits."""
+"""The jobs of edits: send, report, cancel."""
 
 from datetime import UTC, datetime
 

@@ -155,7 +155,9 @@ class Refinement {
     this.asTabs();
     canvas.hidden = false;
     this.region = new Region(form);
-    for (const name of ["change", "input"]) form.addEventListener(name, () => this.changed());
+    for (const name of ["change", "input"]) {
+      form.addEventListener(name, ({ target }) => target.name !== "prompt" && target.name !== "instructions" && this.changed());
+    }
     this.kind();
   }
 
@@ -199,9 +201,11 @@ class Refinement {
     this.changed();
   }
 
-  // The price is asked for when nobody has typed for a moment.
+  // The price is asked for when nobody has typed for a moment. Before it has come, nothing can be asked.
   changed() {
     clearTimeout(this.waiting);
+    this.asking?.abort();
+    this.button.disabled = this.priced.disabled = true;
     this.waiting = setTimeout(() => this.askPrice(), 200);
   }
 
@@ -213,11 +217,11 @@ class Refinement {
     }
     if (this.form.elements.reference.files.length) query.set("with_reference", "1");
     if (!this.form.elements.mask_file.disabled && this.form.elements.mask_file.files.length) query.set("with_mask", "1");
-    this.asking?.abort();
     this.asking = new AbortController();
     try {
       const answer = await fetch(`/edits/price?${query}`, { signal: this.asking.signal, cache: "no-store" });
       const told = await answer.json();
+      this.button.disabled = false;
       this.priced.disabled = !answer.ok;
       this.price.classList.toggle("warning", !answer.ok || told.over);
       if (!answer.ok) {
@@ -231,7 +235,9 @@ class Refinement {
         + (told.over ? ` That may be more than ${dollars(Number(told.max_usd))} USD.` : "");
       this.button.textContent = `Ask for the edit, about ${expected} USD`;
     } catch (error) {
-      if (error.name !== "AbortError") this.price.textContent = "The studio does not answer. Is it still running?";
+      if (error.name === "AbortError") return;
+      this.button.disabled = false;
+      this.price.textContent = "The studio does not answer. Is it still running?";
     }
   }
 }
