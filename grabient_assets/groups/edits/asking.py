@@ -14,10 +14,10 @@ from grabient_assets.groups.chorus.tables import groups
 from grabient_assets.groups.edits.prompts import FAMILY, KINDS, STRENGTHS, Kind, edit_message, edit_prompt
 from grabient_assets.groups.edits.purpose import EDIT, ErrorKind
 from grabient_assets.groups.edits.tables import (
+    AskedEdit,
     Edit,
     EditInput,
     EditRequest,
-    requests_of,
 )
 from grabient_assets.groups.images.chains import place_in_chain
 from grabient_assets.groups.images.images import (
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from grabient_assets.imaging.mask import Fractions, Mask
-    from grabient_assets.registry.model import Delivery, Model
+    from grabient_assets.registry.model import Delivery, ImageRules, Model
 
 QUALITY = "medium"
 MOST_CHARACTERS = 4_000
@@ -137,8 +137,8 @@ def plan_edit(
     except ImageError as error:
         raise EditRefusedError("bad_mask", str(error)) from error
     flat = None if mask is None else mask.png()
-    given = EditInput(edit_id=sortable_id("ed_", now), **asdict(hand_over(parent, mask, _rules(model))))
-    qualities = _rules(model).qualities
+    rules, place = _rules(model), place_in_chain(connection, image.image_id)
+    given = EditInput(edit_id=sortable_id("ed_", now), **asdict(hand_over(parent, mask, rules)))
     roles = ("base", *(("reference",) if reference else ()))
     request = EditRequest(
         edit_id=given.edit_id,
@@ -147,7 +147,7 @@ def plan_edit(
         prompt=words if kind == "prompt" else wish.prompt,
         instructions=None if kind == "prompt" else words,
         creativity=wish.creativity,
-        message=edit_message(prompt, words, region, roles, wish.creativity, {}),
+        message=edit_message(prompt, words, region, roles, wish.creativity, _context(connection, place.run_id)),
         mask_key=None if flat is None else f"masks/{hashlib.sha256(flat).hexdigest()}.png",
         reference_image=reference.image_id if reference else None,
         provider=model.provider,
@@ -155,17 +155,15 @@ def plan_edit(
         prompt_version=prompt.version,
         prompt_digest=prompt.digest,
         size=f"{given.sent_width}x{given.sent_height}",
-        quality=wish.quality or (QUALITY if QUALITY in qualities else next(iter(qualities), None)),
+        quality=wish.quality or (QUALITY if QUALITY in rules.qualities else next(iter(rules.qualities), None)),
         size_policy="strict" if wish.strict_size else "fit",
         delivery=wish.delivery,
         replay_of=wish.replay_of,
         requested_at=now,
-        **asdict(place_in_chain(connection, image.image_id)),
+        **asdict(place),
     )
-    context = _context(connection, request.run_id)
-    request = replace(request, message=edit_message(prompt, words, region, roles, wish.creativity, context))
     image_line_bytes(EDIT.prompt(request.recipe, model), model)  # raises for a size or quality that is not made
-    pictures = len(roles) + (flat is not None and _rules(model).mask != "none")
+    pictures = len(roles) + (flat is not None and rules.mask != "none")
     order = Ordered(replace(EDIT, pictures=pictures), model, request.recipe, 1)
     usd = quote(connection, [order], now.date(), wish.delivery)
     return Planned(replace(request, estimated_usd=usd.expected), given, usd, flat, reference, file)
@@ -221,11 +219,11 @@ def retry_edit(connection: DuckDBPyConnection, edit: Edit, answers_from: str, no
     if not images_by_id(connection, [edit.parent_image]):
         raise EditRefusedError("parent_removed", f"Image {edit.parent_image[:12]} was removed, so it cannot be edited.")
     connection.execute("UPDATE edit_requests SET cancel_asked_at = NULL WHERE edit_id = $1", [edit.edit_id])
-    _ask(connection, requests_of(connection, [edit.edit_id])[edit.edit_id], answers_from, now, retry=True)
+    _ask(connection, edit, answers_from, now, retry=True)
 
 
 def _ask(
-    connection: DuckDBPyConnection, request: EditRequest, answers_from: str, now: datetime, *, retry: bool = False
+    connection: DuckDBPyConnection, request: AskedEdit, answers_from: str, now: datetime, *, retry: bool = False
 ) -> None:
     model = load_registry().model(request.provider, request.model)
     target = EDIT.target(request.recipe, model, answers_from)
@@ -264,7 +262,7 @@ def _editor(wish: Wish, usable: Sequence[str], now: datetime) -> Model:
     return model
 
 
-def _rules(model: Model) -> Any:
+def _rules(model: Model) -> ImageRules:
     assert model.images is not None  # the registry refuses an editor without rules
     return model.images
 

@@ -17,16 +17,14 @@ from grabient_assets.groups.edits.tables import (
     EditInput,
     EditMeasures,
     EditRequest,
-    inputs_of,
-    requests_of,
+    rows_by_edit,
 )
 from grabient_assets.groups.images.images import StoredImage, images_by_id, record_images
 from grabient_assets.groups.images.making import image_line_bytes, image_spec, taken_image
 from grabient_assets.groups.images.retouching import Retouch, retouched, with_images
 from grabient_assets.ledger.asking import take_over
 from grabient_assets.ledger.asks import stop_subjects
-from grabient_assets.ledger.batches import BatchRecord, RequestRecord
-from grabient_assets.ledger.batches import requests_of as batch_requests
+from grabient_assets.ledger.batches import BatchRecord, RequestRecord, requests_of
 from grabient_assets.ledger.due import DueRequest
 from grabient_assets.ledger.fates import USABLE
 from grabient_assets.ledger.purpose import Purpose
@@ -87,7 +85,7 @@ def _prepare(
     """A request that cannot be made stops its ask, with the reason; the others go on."""
     ids = [one.subject for one in due]
     with submission.warehouse.read() as database:
-        asked, given = requests_of(database, ids), inputs_of(database, ids)
+        asked, given = rows_by_edit(database, EditRequest, ids), rows_by_edit(database, EditInput, ids)
         wanted = {name for one in asked.values() for name in (one.parent_image, one.reference_image) if name}
         stored = _Stored(submission.store, images_by_id(database, wanted))
     for one in due:
@@ -115,8 +113,9 @@ class EditReader(AnswerReader):
     def __init__(self, batch: BatchRecord, warehouse: Warehouse, store: ObjectStore) -> None:
         self._batch, self._store = batch, store
         with warehouse.read() as connection:
-            ids = [request.subject for request in batch_requests(connection, batch.batch_id)]
-            self._asked, self._given = requests_of(connection, ids), inputs_of(connection, ids)
+            ids = [request.subject for request in requests_of(connection, batch.batch_id)]
+            self._asked = rows_by_edit(connection, EditRequest, ids)
+            self._given = rows_by_edit(connection, EditInput, ids)
             wanted = {
                 name
                 for one in self._asked.values()
@@ -154,7 +153,7 @@ class EditReader(AnswerReader):
     ) -> None:
         """An image that comes after its edit was cancelled is paid, and is not kept."""
         final = [one for one in settled if one.final]
-        asked = requests_of(connection, [one.request.subject for one in final])
+        asked = rows_by_edit(connection, EditRequest, [one.request.subject for one in final])
         cancelled = frozenset(one.edit_id for one in asked.values() if one.cancel_asked_at is not None)
         kept: list[StoredImage] = []
         measures: list[EditMeasures] = []
@@ -225,10 +224,6 @@ def error_kind(settled: Settled) -> ErrorKind:
             return "unexpected_error"
 
 
-def _line_bytes(_: DuckDBPyConnection, prompt: Prompt, model: Model) -> int:
-    return image_line_bytes(prompt, model)
-
-
 EDIT = Purpose(
     name="edit",
     noun="edit",
@@ -236,7 +231,7 @@ EDIT = Purpose(
     prompt=recipe_prompt,
     prepare=_prepare,
     reader=EditReader,
-    line_bytes=_line_bytes,
+    line_bytes=lambda _, prompt, model: image_line_bytes(prompt, model),
     keys=EDIT_KEYS,
     sizes=EDIT_SIZES,
     kind="image",
