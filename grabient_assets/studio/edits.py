@@ -54,6 +54,7 @@ def edits(ask: Ask) -> dict[str, Any]:
         "possible_usd": possible,
         "page": page,
         "more": len(ids) > A_PAGE,
+        "version": " ".join(f"{one['edit_id'][-8:]}{one['status'][0]}{one['cost_usd']}" for one in documents[:20]),
     }
 
 

@@ -139,4 +139,4 @@ def test_the_asset_list_is_what_the_definitions_hold(terminal: Terminal):
     keys = terminal.pipeline.definitions.resolve_asset_graph().get_all_asset_keys()
     assert done.code == 0, done.text
     assert set(done.text.split()) >= {key.to_user_string() for key in keys}
-    assert len(keys) == 30
+    assert len(keys) == 33

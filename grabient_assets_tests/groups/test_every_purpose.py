@@ -16,8 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grabient_assets.groups.chorus.asking import Wish, ask_chorus, plan_group
+from grabient_assets.groups.edits.asking import Wish as EditWish
+from grabient_assets.groups.edits.asking import ask_edit, plan_edit
 from grabient_assets.groups.embedding.purpose import ask_for_embeddings
 from grabient_assets.groups.fetching.fetching import cut_missing, fetch_due
+from grabient_assets.groups.images.images import added_image, record_images
 from grabient_assets.groups.knowledge.workflows import Wish as KnowledgeWish
 from grabient_assets.groups.knowledge.workflows import ask_about, make_workflow, plan_workflow
 from grabient_assets.groups.purposes import PURPOSES, reader_of
@@ -33,11 +36,13 @@ from grabient_assets.providers.contract import Result
 from grabient_assets.registry.load import load_registry
 from grabient_assets.resources.sources import fetchers
 from grabient_assets.settings import PROVIDERS, load_settings
+from grabient_assets_tests.groups.edits.place import REGION, picture, png
 from grabient_assets_tests.recordings.pipeline import Pipeline, pipeline
 from grabient_assets_tests.recordings.scenarios import SAMPLES
 
 ARTISTS = ("claude-haiku-5-5", "gpt-6-luna", "openai/gpt-oss-120b", "gemini-3.5-flash-lite")
 BRUSHES = ("gpt-image-2.5-flare", "gemini-nano-banana-2.1")
+EDITORS = ("gpt-image-2.5-sunburst", "gemini-nano-banana-2.1")
 EXTRACTORS = [m.id for m in load_registry().models if "extractor" in m.roles and m.provider in PROVIDERS]
 EMBEDDERS = [m for m in load_registry().models if "embedder" in m.roles and m.provider in PROVIDERS]
 FILES = {
@@ -78,7 +83,29 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
                     submit_due(PURPOSES[purpose], submission)
             found.ask(lambda _: None)
         read_files(found, folder)
+        edit_images(found)
         yield found
+
+
+def edit_images(found: Pipeline) -> None:
+    """An edit of a picture by each of two editors. Its id decides what the emulated ones paint."""
+    house = found.house
+    image = added_image(png(picture()), "picture.png", house.store, house.clock())
+    with house.warehouse.write() as connection:
+        record_images(connection, [image])
+    for place, editor in enumerate(EDITORS):
+        wish = EditWish(image.image_id, "prompt", prompt="add a boat", mask=REGION, editor=editor)
+        with house.warehouse.read() as connection:
+            planned = plan_edit(connection, house.store, wish, PROVIDERS, house.clock())
+        edit_id = f"ed_{place:026d}"
+        planned = replace(
+            planned,
+            request=replace(planned.request, edit_id=edit_id),
+            input=replace(planned.input, edit_id=edit_id),
+        )
+        ask_edit(house.warehouse, house.store, planned, None, None, "emulator")
+        with found.connect(planned.request.provider) as connection:
+            submit_due(PURPOSES["edit"], Submission(connection, PURPOSES, house.warehouse, house.store, house.clock))
 
 
 def read_files(found: Pipeline, folder: Path) -> None:
@@ -131,6 +158,7 @@ def test_every_purpose_and_every_provider_took_part(done: Pipeline) -> None:
         "embedding": ["google", "groq", "openai"],
         "statement": sorted(PROVIDERS),
         "artwork": ["google", "openai"],
+        "edit": ["google", "openai"],
         "extraction": sorted(PROVIDERS),
     }
 
@@ -147,7 +175,7 @@ def test_its_record_is_true_of_its_table(done: Pipeline, purpose: Purpose) -> No
         table.name,
         "PRIMARY KEY",
     )
-    if key[0] == ["run_id"]:  # the name of a run says all that the key does
+    if key[0] in (["run_id"], ["edit_id"]):  # the name of a run or an edit says all that the key does
         [counts] = done.house.rows(f"SELECT count(*), count(DISTINCT ({', '.join(table.key)})) FROM {table.name}")
         assert counts[0] == counts[1] > 0
     else:

@@ -27,6 +27,13 @@ SHIPPED = {
 }
 OF_FAMILIES = {
     "chorus": {"v1": {"statement": "72d473bffee42f0599b9d3eeefb6ac0da882a759b7642650ba95bb13d8cfd728"}},
+    "edits": {
+        "v1": {
+            "subject": "097647f576a60b08f786872fcd8116ff0eae49a903cda902a5d257dff7db5248",
+            "text": "7602fc26cc100a2a133ea5a966b46c6023ad3386064017c21437227022ca140c",
+            "prompt": "8bd3fe9af575c7a83d4ba254444375f488ab80d1186a80533bdd49fdd58cbd91",
+        }
+    },
     "knowledge": {"v1": {"extraction": "161a4563fc42f30ecfd250f71beb641835f10cbc0ea65a7f059942300e66c424"}},
 }
 WAY_OUT = "A released prompt was changed: take the change back, and make it in a new version (docs/how-to)."
@@ -113,7 +120,7 @@ def test_without_the_file_everything_is_a_draft_and_the_first_release_makes_it(r
     assert load_palette_prompts("v1", root).released and not load_palette_prompts("v2", root).released
     release(root, load_palette_prompts("v2", root))
     assert (root / "released.toml").read_bytes() == (PROMPTS_DIR / "released.toml").read_bytes()
-    assert sorted(path.name for path in root.iterdir()) == ["chorus", "knowledge", "released.toml", "v1", "v2"]
+    assert sorted(path.name for path in root.iterdir()) == ["chorus", "edits", "knowledge", "released.toml", "v1", "v2"]
 
 
 DIGEST = "0" * 64

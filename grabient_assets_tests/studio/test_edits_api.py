@@ -149,7 +149,7 @@ def test_a_mask_is_read_as_fractions_or_pixels(api: Api, mask: str, box: list[in
     ],
 )
 def test_what_is_refused_asks_nothing(api: Api, fields: dict[str, str], kind: str, words: str) -> None:
-    refused = api.refine(api.edits.add().image_id, **fields)
+    refused = api.refine(api.edits.add().image_id, None, **fields)
     assert refused.status_code == (413 if kind == "too_large" else 422)
     assert refused.json()["error_kind"] == kind and words in refused.json()["error"], refused.text
     assert api.edits.rows("SELECT count(*) FROM edit_requests") == [(0,)] and api.edits.calls() == 0

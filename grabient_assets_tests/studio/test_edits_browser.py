@@ -18,7 +18,7 @@ from grabient_assets_tests.studio.edits_place import held, served
 from grabient_assets_tests.warehouse.holding import held as held_database
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, FilePayload, Page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 PATIENCE_MS = HANGING_SECONDS * 1000
@@ -100,7 +100,7 @@ def test_an_edit_from_the_dialog_to_the_badge(browser: Browser, url: str, edits:
     assert drawn == pytest.approx([0.25, 0.25, 0.5, 0.5], abs=0.01)
     assert "50 % by 50 %, 25 % from the left" in page.locator("[data-region]").inner_text()
     assert float(dialog.get_by_label("Width").input_value()) == pytest.approx(50, abs=1)
-    button = dialog.locator("button[type=submit]:enabled", has_text="Ask for the edit, about 0.0")
+    button = dialog.get_by_role("button", name="Ask for the edit, about 0.0")
     button.wait_for()
     told = page.locator("#price").get_attribute("data-usd")
     button.click()
@@ -163,6 +163,7 @@ def test_a_keyboard_alone_chooses_a_tab_draws_a_region_and_asks(browser: Browser
     assert field.input_value() == "0,0.25,0.5,0.5", "a region stays inside the image"
     dialog.get_by_label("What to change").fill("by keys")
     dialog.get_by_label("3 strong").check()
+    dialog.get_by_role("button", name="Ask for the edit, about").wait_for()
     dialog.get_by_role("button", name="Ask for the edit, about").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/images/**#ed_*")
@@ -183,17 +184,16 @@ def test_each_tab_asks_its_own_kind_and_a_refusal_keeps_the_form(browser: Browse
     page.locator("#mask").press("Enter")
     dialog.get_by_role("tab", name="Subject repair").check()
     dialog.get_by_label("Instructions").fill("as on the photo")
-    page.get_by_label("Reference image").set_input_files(
-        [{"name": "no.png", "mimeType": "image/png", "buffer": b"<svg/>"}]
-    )
-    button = dialog.get_by_role("button", name="Ask for the edit")
+    wrong: FilePayload = {"name": "no.png", "mimeType": "image/png", "buffer": b"<svg/>"}
+    page.get_by_label("Reference image").set_input_files([wrong])
+    button = dialog.get_by_role("button", name="Ask for the edit, about")
     button.click()
     page.get_by_role("alert").wait_for()
     dialog.wait_for()
     assert asked(edits) == []
     assert dialog.get_by_label("Instructions").input_value() == "as on the photo"
     assert dialog.get_by_role("tab", name="Subject repair").is_checked()
-    reference = {"name": "r.png", "mimeType": "image/png", "buffer": png(picture(64, 64, 3))}
+    reference: FilePayload = {"name": "r.png", "mimeType": "image/png", "buffer": png(picture(64, 64, 3))}
     page.get_by_label("Reference image").set_input_files([reference])
     button.click()
     page.wait_for_url("**/images/**#ed_*")
@@ -215,7 +215,7 @@ def test_another_image_of_the_chain_is_refined_from_its_card(browser: Browser, u
     dialog.wait_for()
     assert (a1.image_id or "none") in (dialog.locator("[data-parent]").get_attribute("src") or "")
     dialog.get_by_label("What to change").fill("and stars")
-    dialog.get_by_role("button", name="Ask for the edit").click()
+    dialog.get_by_role("button", name="Ask for the edit, about").click()
     page.locator("[data-label=v3][data-status=requested]").wait_for()
     assert edits.rows("SELECT parent_edit FROM edit_requests WHERE label = 'v3'") == [(a1.edit_id,)]
 

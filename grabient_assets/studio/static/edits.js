@@ -201,11 +201,12 @@ class Refinement {
     this.changed();
   }
 
-  // The price is asked for when nobody has typed for a moment. Before it has come, nothing can be asked.
+  // The price is asked for when nobody has typed for a moment. Whoever is faster gets the page with the price first.
   changed() {
     clearTimeout(this.waiting);
     this.asking?.abort();
-    this.button.disabled = this.priced.disabled = true;
+    this.priced.disabled = true;
+    this.button.textContent = "Ask for the edit";
     this.waiting = setTimeout(() => this.askPrice(), 200);
   }
 
@@ -221,7 +222,6 @@ class Refinement {
     try {
       const answer = await fetch(`/edits/price?${query}`, { signal: this.asking.signal, cache: "no-store" });
       const told = await answer.json();
-      this.button.disabled = false;
       this.priced.disabled = !answer.ok;
       this.price.classList.toggle("warning", !answer.ok || told.over);
       if (!answer.ok) {
@@ -236,7 +236,6 @@ class Refinement {
       this.button.textContent = `Ask for the edit, about ${expected} USD`;
     } catch (error) {
       if (error.name === "AbortError") return;
-      this.button.disabled = false;
       this.price.textContent = "The studio does not answer. Is it still running?";
     }
   }
