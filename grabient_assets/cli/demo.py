@@ -146,7 +146,7 @@ def _edit(warehouse: Warehouse, settings: Settings, runs: Sequence[ChorusRun]) -
     from datetime import UTC, datetime
 
     from grabient_assets.groups.edits.asking import Wish, ask_edit, plan_edit
-    from grabient_assets.groups.edits.tables import edits_of, measures_of
+    from grabient_assets.groups.edits.tables import EditMeasures, edits_of, rows_by_edit
     from grabient_assets.groups.images.images import contents_of, images_by_id
     from grabient_assets.headless.edit_run import follow_edit
     from grabient_assets.resources.objects import open_store
@@ -166,7 +166,7 @@ def _edit(warehouse: Warehouse, settings: Settings, runs: Sequence[ChorusRun]) -
     edit = outcome.edit
     with warehouse.read() as connection:
         images |= images_by_id(connection, [edit.image_id] if edit.image_id else [])
-        measures = measures_of(connection, [edit.edit_id]).get(edit.edit_id)
+        measures = rows_by_edit(connection, EditMeasures, [edit.edit_id]).get(edit.edit_id)
     shown = contents_of(store, {one: images[one] for one in (image, edit.image_id) if one in images})
     return Edited(edit, measures, shown[image], shown.get(edit.image_id or ""), outcome.waiting)
 

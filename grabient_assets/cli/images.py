@@ -13,7 +13,7 @@ from grabient_assets.cli.options import AsJson, open_warehouse
 from grabient_assets.wording import counted
 
 if TYPE_CHECKING:
-    from grabient_assets.groups.edits.removing import Doomed
+    from grabient_assets.groups.images.removing import Doomed
 
 images = typer.Typer(
     help="Stored images: list, show, add, remove.",
@@ -102,8 +102,8 @@ def remove(
     from datetime import UTC, datetime
 
     from grabient_assets.errors import UsageError
-    from grabient_assets.groups.edits.removing import doomed_images
-    from grabient_assets.groups.edits.removing import remove as remove_all
+    from grabient_assets.groups.images.removing import doomed_images
+    from grabient_assets.groups.images.removing import remove as remove_all
     from grabient_assets.resources.objects import open_store
     from grabient_assets.settings import load_settings
 

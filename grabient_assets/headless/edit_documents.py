@@ -21,9 +21,8 @@ from grabient_assets.groups.edits.tables import (
     EditInput,
     EditMeasures,
     edits_of,
-    inputs_of,
-    measures_of,
     named_edit,
+    rows_by_edit,
 )
 from grabient_assets.groups.images.chains import worn_sentence
 from grabient_assets.groups.images.images import StoredImage, images_by_id
@@ -89,7 +88,7 @@ def edit_document(
 def edit_documents(connection: DuckDBPyConnection, edits: Sequence[Edit]) -> list[dict[str, Any]]:
     """The documents of these edits, in their order."""
     ids = [edit.edit_id for edit in edits]
-    given, measures = inputs_of(connection, ids), measures_of(connection, ids)
+    given, measures = rows_by_edit(connection, EditInput, ids), rows_by_edit(connection, EditMeasures, ids)
     rows = connection.execute(
         "SELECT edit_id, changes FROM edited_images WHERE list_contains($1::VARCHAR[], edit_id)", [ids]
     ).fetchall()
@@ -214,7 +213,7 @@ def worn_parent(connection: DuckDBPyConnection, planned: Planned) -> str | None:
     parent = planned.request.parent_edit
     if parent is None:
         return None
-    return worn(edits_of(connection, [parent])[0], measures_of(connection, [parent]).get(parent))
+    return worn(edits_of(connection, [parent])[0], rows_by_edit(connection, EditMeasures, [parent]).get(parent))
 
 
 def refinements_document(

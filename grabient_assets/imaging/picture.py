@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, TypeAlias
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
+    from PIL.ImageFile import ImageFile
 
 Pixels: TypeAlias = "NDArray[np.uint8]"
 """RGB or RGBA, shape (height, width, 3 or 4)."""
@@ -31,12 +32,12 @@ Floats: TypeAlias = "NDArray[np.floating]"
 
 MOST_PIXELS = 64_000_000
 LEAST_SIDE = 16
-ORIENTATION = 0x0112
-"""The EXIF tag."""
 _EXTENSIONS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """The passes of an interlaced PNG: first column, first row, and the steps to the next."""
 _PIECE = 1 << 20
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error)
+"""What pillow raises for files and EXIF that are not as their format says."""
 _TAKEN = "PNG, JPEG and WebP are taken"
 _AGAIN = "Get the file again."
 
@@ -63,16 +64,6 @@ class Decoded:
     image: Image.Image
     kind: str
     turned: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Header:
-    """What the first bytes say: a format as pillow names it, and the size in the file."""
-
-    kind: str
-    width: int
-    height: int
-    animated: bool
 
 
 def read_picture(content: bytes) -> Picture:
@@ -107,10 +98,13 @@ def pixels(content: bytes) -> Pixels:
 
 def decoded(content: bytes) -> Decoded:
     """Every pixel, in the mode that pillow reads them in. Raises ImageError as read_picture does."""
-    header = _checked_header(content)
-    image = _opened(content, header)
-    turn = _turns().get(_orientation(image))
-    return Decoded(image if turn is None else image.transpose(turn), header.kind, turned=turn is not None)
+    kind = _kind(content)
+    image = _opened(content, kind)
+    try:
+        image.load()
+    except _BROKEN as error:
+        raise ImageError(f"The {kind} is damaged or cut off: {error}. {_AGAIN}") from error
+    return Decoded(image, kind, _turn_upright(image))
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
@@ -139,77 +133,62 @@ def over_white(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
-def _checked_header(content: bytes) -> _Header:
+def _kind(content: bytes) -> str:
     if content.startswith(PNG_SIGNATURE):
-        header = _png_header(content)
-    elif content.startswith(b"\xff\xd8\xff"):
-        header = _jpeg_header(content)
-    elif content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        header = _webp_header(content)
-    else:
-        raise ImageError(f"The image is {_described(content)}; {_TAKEN}. Convert it to one of them.")
-    if header.animated:
-        raise ImageError(f"The image is an animated {header.kind}; one still picture is taken. Save one frame of it.")
-    size = f"{header.width:,} x {header.height:,} pixels"
-    if header.width * header.height > MOST_PIXELS:
-        raise ImageError(f"The image has {size}; at most {MOST_PIXELS:,} in all are taken. Make it smaller.")
-    if min(header.width, header.height) < LEAST_SIDE:
-        raise ImageError(f"The image has {size}; each side has to have {LEAST_SIDE} at least. Take a larger one.")
-    return header
+        return "PNG"
+    if content.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "WEBP"
+    raise ImageError(f"The image is {_described(content)}; {_TAKEN}. Convert it to one of them.")
 
 
-def _opened(content: bytes, header: _Header) -> Image.Image:
-    """Every pixel, as they lie in the file."""
-    from PIL import Image, UnidentifiedImageError
+def _opened(content: bytes, kind: str) -> ImageFile:
+    """The picture, of which pillow has read the header. Image.open would refuse some sizes without naming them, and
+    take a JPEG with further pictures behind it for another format."""
+    from PIL.Image import DecompressionBombError
+    from PIL.JpegImagePlugin import JpegImageFile
+    from PIL.PngImagePlugin import PngImageFile
+    from PIL.WebPImagePlugin import WebPImageFile
 
-    if header.kind == "PNG" and not _has_every_row(content):
-        raise ImageError(f"The PNG is damaged or cut off: it has not the pixels of its size. {_AGAIN}")
+    if kind == "PNG":
+        for _ in png_chunks(content):  # pillow passes over wrong CRCs of pixels and a missing end
+            pass
+    elif kind == "WEBP":
+        _check_size(*_webp_size(content))
     try:
-        image = Image.open(BytesIO(content), formats=[header.kind])
-        if image.size != (header.width, header.height):
-            raise ImageError(f"The {header.kind} is damaged: it names two sizes. {_AGAIN}")
-        image.load()
-    except UnidentifiedImageError as error:
-        raise ImageError(f"The {header.kind} is damaged or cut off near its beginning. {_AGAIN}") from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error) as error:
-        raise ImageError(f"The {header.kind} is damaged or cut off: {error}. {_AGAIN}") from error
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"The {header.kind} is damaged: it names two sizes. {_AGAIN}") from error
+        image = {"PNG": PngImageFile, "JPEG": JpegImageFile, "WEBP": WebPImageFile}[kind](BytesIO(content))
+    except (*_BROKEN, DecompressionBombError) as error:
+        raise ImageError(f"The {kind} is damaged or cut off near its beginning. {_AGAIN}") from error
+    if getattr(image, "is_animated", False):
+        raise ImageError(f"The image is an animated {kind}; one still picture is taken. Save one frame of it.")
+    _check_size(*image.size)
+    if kind == "PNG" and not _has_every_row(content):
+        raise ImageError(f"The PNG is damaged or cut off: it has not the pixels of its size. {_AGAIN}")
+    # `layer` has the components of every frame header, `layers` is their number in the last one.
+    if isinstance(image, JpegImageFile) and len(image.layer) != image.layers:
+        raise ImageError(f"The JPEG is damaged: it names two sizes. {_AGAIN}")
     return image
 
 
-def _turns() -> dict[int, Image.Transpose]:
-    """By EXIF orientation, how the pixels are turned to be seen upright."""
-    from PIL.Image import Transpose
-
-    return {
-        2: Transpose.FLIP_LEFT_RIGHT,
-        3: Transpose.ROTATE_180,
-        4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE,
-        6: Transpose.ROTATE_270,
-        7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }
+def _check_size(width: int, height: int) -> None:
+    size = f"{width:,} x {height:,} pixels"
+    if width * height > MOST_PIXELS:
+        raise ImageError(f"The image has {size}; at most {MOST_PIXELS:,} in all are taken. Make it smaller.")
+    if min(width, height) < LEAST_SIDE:
+        raise ImageError(f"The image has {size}; each side has to have {LEAST_SIDE} at least. Take a larger one.")
 
 
-def _orientation(image: Image.Image) -> int:
-    """1 (upright) where EXIF is missing or broken: that is no reason to refuse the pixels."""
-    try:
-        found = image.getexif().get(ORIENTATION, 1)
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error):
-        return 1
-    return found if isinstance(found, int) else 1
+def _turn_upright(image: Image.Image) -> bool:
+    """Turn it as EXIF says, and say whether it does. Broken EXIF is no reason to refuse the pixels."""
+    from PIL import ExifTags, ImageOps
 
-
-def _png_header(content: bytes) -> _Header:
-    """The whole chain of chunks is walked: pillow passes over wrong CRCs of pixels and a missing end."""
-    width, height, animated = 0, 0, False
-    for chunk in png_chunks(content):
-        if chunk.kind == b"IHDR" and len(chunk.body) == 13:
-            width, height = struct.unpack_from(">II", chunk.body)
-        animated = animated or chunk.kind == b"acTL"
-    return _Header("PNG", width, height, animated)
+    turned = False
+    with suppress(*_BROKEN):
+        turned = image.getexif().get(ExifTags.Base.Orientation) in range(2, 9)
+        # In place it turns the pixels first, so that EXIF which cannot be written back does no harm.
+        ImageOps.exif_transpose(image, in_place=True)
+    return turned
 
 
 def _has_every_row(png: bytes) -> bool:
@@ -243,45 +222,17 @@ def _packed_bytes(width: int, height: int, depth: int, colour: int, _packing: in
     return total
 
 
-def _jpeg_header(content: bytes) -> _Header:
-    """The size stands in the first frame marker (ITU-T T.81, B.2.2).
-
-    A phone may put further pictures behind the first; JPEG has no animation.
-    """
-    for marker, start in _jpeg_markers(content):
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and len(content) >= start + 5:
-            height, width = struct.unpack_from(">HH", content, start + 1)
-            return _Header("JPEG", width, height, animated=False)
-    raise ImageError(f"The JPEG is damaged or cut off: it names no size. {_AGAIN}")
-
-
-def _jpeg_markers(content: bytes) -> Iterator[tuple[int, int]]:
-    """Marker and place of its content, up to the pixels."""
-    place = 2
-    while place + 4 <= len(content) and content[place] == 0xFF:
-        marker = content[place + 1]
-        if marker == 0xFF:  # padding
-            place += 1
-            continue
-        if marker in (0xD9, 0xDA):
-            return
-        yield marker, place + 4
-        place += 2 + int.from_bytes(content[place + 2 : place + 4], "big")
-
-
-def _webp_header(content: bytes) -> _Header:
-    """The first chunk names the size (RFC 9649, sections 2.5 to 2.7), and VP8X also whether there are frames."""
+def _webp_size(content: bytes) -> tuple[int, int]:
+    """The first chunk names the size (RFC 9649, sections 2.5 to 2.7). Pillow sets memory aside before it tells it."""
     kind, body = content[12:16], content[20:30]
     if len(body) == 10:
         if kind == b"VP8X":
-            width, height = (int.from_bytes(body[at : at + 3], "little") + 1 for at in (4, 7))
-            return _Header("WEBP", width, height, animated=bool(body[0] & 0x02))
+            return int.from_bytes(body[4:7], "little") + 1, int.from_bytes(body[7:10], "little") + 1
         if kind == b"VP8L":
             bits = int.from_bytes(body[1:5], "little")
-            return _Header("WEBP", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, animated=False)
+            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
         if kind == b"VP8 ":
-            width, height = (int.from_bytes(body[at : at + 2], "little") & 0x3FFF for at in (6, 8))
-            return _Header("WEBP", width, height, animated=False)
+            return int.from_bytes(body[6:8], "little") & 0x3FFF, int.from_bytes(body[8:10], "little") & 0x3FFF
     raise ImageError(f"The WebP is damaged or cut off. {_AGAIN}")
 
 

@@ -13,8 +13,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from grabient_assets.errors import GrabientError, UsageError, WarehouseLockedError
-from grabient_assets.groups.edits.asking import replay_wish, retry_edit
+from grabient_assets.groups.edits.asking import retry_edit
 from grabient_assets.groups.edits.cancelling import cancel_edit
+from grabient_assets.groups.edits.replaying import replay_wish
 from grabient_assets.groups.edits.tables import Edit, edits_of, named_edit
 from grabient_assets.groups.images.images import images_by_id
 from grabient_assets.headless.edit_documents import edit_documents

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from starlette.concurrency import run_in_threadpool
 
 from grabient_assets.errors import UsageError, WarehouseLockedError
-from grabient_assets.groups.edits.progress import Progress, progress_of
 from grabient_assets.groups.edits.tables import named_edit
 from grabient_assets.groups.images.images import images_by_id
+from grabient_assets.headless.edit_progress import Progress, progress_of
 from grabient_assets.studio.pages import MissingError
 
 if TYPE_CHECKING:

@@ -55,7 +55,7 @@ def groups_to_compare(connection: DuckDBPyConnection) -> dict[str, str]:
 
 def keep_signals(warehouse: Warehouse, store: ObjectStore, group_ids: Sequence[str]) -> list[str]:
     """Measure the works of these groups that are not measured; returns a sentence for each that cannot be read."""
-    from grabient_assets.imaging.signals import SIGNALS, palette_distance, pixel_signals, text_signals
+    from grabient_assets.groups.comparisons.signal_metrics import SIGNALS, palette_distance, pixel_signals, text_signals
 
     with warehouse.read() as connection:
         rows = connection.execute(

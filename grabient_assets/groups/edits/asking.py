@@ -1,28 +1,25 @@
-"""Asking for an edit: what is refused at the door, the price, and recording it; retry, replay and cancel."""
+"""Asking for an edit: what is refused at the door, the price, and recording it; retry."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.errors import ImageError, RemovedImageError, UsageError
-from grabient_assets.groups.chorus.runs import runs_of
 from grabient_assets.groups.chorus.tables import groups
-from grabient_assets.groups.edits.pictures import edit_input
 from grabient_assets.groups.edits.prompts import FAMILY, KINDS, STRENGTHS, Kind, edit_message, edit_prompt
 from grabient_assets.groups.edits.purpose import EDIT, ErrorKind
 from grabient_assets.groups.edits.tables import (
+    AskedEdit,
     Edit,
     EditInput,
     EditRequest,
-    edits_of,
-    named_edit,
-    requests_of,
 )
+from grabient_assets.groups.images.chains import place_in_chain
 from grabient_assets.groups.images.images import (
     StoredImage,
     images_by_id,
@@ -32,6 +29,7 @@ from grabient_assets.groups.images.images import (
     uploaded_image,
 )
 from grabient_assets.groups.images.making import image_line_bytes
+from grabient_assets.groups.images.retouching import hand_over
 from grabient_assets.ledger.admission import refuse_draft
 from grabient_assets.ledger.asking import begin_asking
 from grabient_assets.ledger.asks import AskTerms, SubjectVersion, record_asks
@@ -51,7 +49,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from grabient_assets.imaging.mask import Fractions, Mask
-    from grabient_assets.registry.model import Delivery, Model
+    from grabient_assets.registry.model import Delivery, ImageRules, Model
 
 QUALITY = "medium"
 MOST_CHARACTERS = 4_000
@@ -139,16 +137,17 @@ def plan_edit(
     except ImageError as error:
         raise EditRefusedError("bad_mask", str(error)) from error
     flat = None if mask is None else mask.png()
-    given = edit_input(sortable_id("ed_", now), parent, mask, _rules(model))
-    qualities = _rules(model).qualities
+    rules, place = _rules(model), place_in_chain(connection, image.image_id)
+    given = EditInput(edit_id=sortable_id("ed_", now), **asdict(hand_over(parent, mask, rules)))
     roles = ("base", *(("reference",) if reference else ()))
     request = EditRequest(
         edit_id=given.edit_id,
+        label="",
         kind=kind,
         prompt=words if kind == "prompt" else wish.prompt,
         instructions=None if kind == "prompt" else words,
         creativity=wish.creativity,
-        message=edit_message(prompt, words, region, roles, wish.creativity, {}),
+        message=edit_message(prompt, words, region, roles, wish.creativity, _context(connection, place.run_id)),
         mask_key=None if flat is None else f"masks/{hashlib.sha256(flat).hexdigest()}.png",
         reference_image=reference.image_id if reference else None,
         provider=model.provider,
@@ -156,17 +155,15 @@ def plan_edit(
         prompt_version=prompt.version,
         prompt_digest=prompt.digest,
         size=f"{given.sent_width}x{given.sent_height}",
-        quality=wish.quality or (QUALITY if QUALITY in qualities else next(iter(qualities), None)),
+        quality=wish.quality or (QUALITY if QUALITY in rules.qualities else next(iter(rules.qualities), None)),
         size_policy="strict" if wish.strict_size else "fit",
         delivery=wish.delivery,
         replay_of=wish.replay_of,
         requested_at=now,
-        **_place_in_chain(connection, image),
+        **asdict(place),
     )
-    context = _context(connection, request.run_id)
-    request = replace(request, message=edit_message(prompt, words, region, roles, wish.creativity, context))
     image_line_bytes(EDIT.prompt(request.recipe, model), model)  # raises for a size or quality that is not made
-    pictures = len(roles) + (flat is not None and _rules(model).mask != "none")
+    pictures = len(roles) + (flat is not None and rules.mask != "none")
     order = Ordered(replace(EDIT, pictures=pictures), model, request.recipe, 1)
     usd = quote(connection, [order], now.date(), wish.delivery)
     return Planned(replace(request, estimated_usd=usd.expected), given, usd, flat, reference, file)
@@ -222,57 +219,11 @@ def retry_edit(connection: DuckDBPyConnection, edit: Edit, answers_from: str, no
     if not images_by_id(connection, [edit.parent_image]):
         raise EditRefusedError("parent_removed", f"Image {edit.parent_image[:12]} was removed, so it cannot be edited.")
     connection.execute("UPDATE edit_requests SET cancel_asked_at = NULL WHERE edit_id = $1", [edit.edit_id])
-    _ask(connection, requests_of(connection, [edit.edit_id])[edit.edit_id], answers_from, now, retry=True)
-
-
-def replay_wish(connection: DuckDBPyConnection, store: ObjectStore, name: str, onto: str) -> Wish:
-    """One edit that does on the image `onto` what the chain up to this edit did, in one hop: the wishes of all its
-    edits in order, their regions together. Of several references the last one is used."""
-    from grabient_assets.imaging.mask import Mask, read_mask
-
-    last = named_edit(connection, name)
-    by_id = {edit.edit_id: edit for edit in edits_of(connection, root=last.root_image)}
-    chain, at = list[Edit](), by_id.get(last.edit_id)
-    while at is not None:
-        chain.insert(0, at)
-        at = by_id.get(at.parent_edit or "")
-    words = [str(one.prompt if one.kind == "prompt" else one.instructions) for one in chain]
-    masks: list[Mask] = []
-    for one in chain:
-        if one.mask_key is not None:
-            box = images_by_id(connection, [one.parent_image], removed=True)[one.parent_image]
-            masks.append(read_mask(store.get(one.mask_key), box.width, box.height))
-    together = None
-    if len(masks) == len(chain):
-        flags = masks[0].flags.copy()
-        for one in masks[1:]:
-            flags |= one.flags
-        together = Mask(flags).png()
-    references = [one.reference_image for one in chain if one.reference_image]
-    listed = words[0] if len(words) == 1 else "\n".join(f"{number}. {text}" for number, text in enumerate(words, 1))
-    kind = chain[0].kind if len({one.kind for one in chain}) == 1 else "prompt"
-    if len(listed) > MOST_CHARACTERS:
-        raise EditRefusedError(
-            "too_large", f"The chain up to {last.edit_id} says more than {MOST_CHARACTERS:,} characters."
-        )
-    return Wish(
-        image=onto,
-        kind=kind,
-        prompt=listed,
-        instructions=listed,
-        mask=together,
-        reference=references[-1] if references else None,
-        editor=last.model,
-        quality=last.quality,
-        creativity=max(one.creativity for one in chain),
-        strict_size=last.size_policy == "strict",
-        delivery=last.delivery,
-        replay_of=last.edit_id,
-    )
+    _ask(connection, edit, answers_from, now, retry=True)
 
 
 def _ask(
-    connection: DuckDBPyConnection, request: EditRequest, answers_from: str, now: datetime, *, retry: bool = False
+    connection: DuckDBPyConnection, request: AskedEdit, answers_from: str, now: datetime, *, retry: bool = False
 ) -> None:
     model = load_registry().model(request.provider, request.model)
     target = EDIT.target(request.recipe, model, answers_from)
@@ -311,7 +262,7 @@ def _editor(wish: Wish, usable: Sequence[str], now: datetime) -> Model:
     return model
 
 
-def _rules(model: Model) -> Any:
+def _rules(model: Model) -> ImageRules:
     assert model.images is not None  # the registry refuses an editor without rules
     return model.images
 
@@ -337,25 +288,6 @@ def _mask(given: Fractions | bytes | None, width: int, height: int) -> tuple[Mas
     mask = read_mask(given, width, height)
     left, top, across, down = mask.box
     return mask, (left / width, top / height, across / width, down / height)
-
-
-def _place_in_chain(connection: DuckDBPyConnection, image: StoredImage) -> dict[str, Any]:
-    """Root, parent and depth of an edit of this image; the label is given when it is recorded."""
-    row = connection.execute(
-        "SELECT q.edit_id, q.root_image, q.depth, q.run_id, q.generation_index FROM edited_images i "
-        "JOIN edit_requests q USING (edit_id) WHERE i.image_id = $1 ORDER BY q.requested_at LIMIT 1",
-        [image.image_id],
-    ).fetchone()
-    place: dict[str, Any] = {"parent_image": image.image_id, "label": ""}
-    if row is not None:
-        edit_id, root, depth, run_id, index = row
-        return {**place, "parent_edit": edit_id, "root_image": root, "depth": depth + 1, "run_id": run_id,
-                "generation_index": index}  # fmt: skip
-    run_id = image.subject if image.made_by == "artwork" else None
-    ids = [run.run_id for run in runs_of(connection, [run_id[:29]])] if run_id else []
-    index = ids.index(run_id) if run_id in ids else 0
-    return {**place, "parent_edit": None, "root_image": image.image_id, "depth": 1, "run_id": run_id,
-            "generation_index": index}  # fmt: skip
 
 
 def _context(connection: DuckDBPyConnection, run_id: str | None) -> dict[str, Any]:

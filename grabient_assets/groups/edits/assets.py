@@ -14,7 +14,7 @@ from grabient_assets.groups.edits.asking import retry_edit
 from grabient_assets.groups.edits.cancelling import cancel_edit
 from grabient_assets.groups.edits.checks import edit_checks
 from grabient_assets.groups.edits.purpose import EDIT
-from grabient_assets.groups.edits.tables import Edit, EditMeasures, edits_of, measures_of
+from grabient_assets.groups.edits.tables import Edit, EditMeasures, edits_of, rows_by_edit
 from grabient_assets.groups.images.images import contents_of, images_by_id
 from grabient_assets.groups.markdown import inline_image
 from grabient_assets.groups.purposes import PURPOSES
@@ -166,7 +166,7 @@ def collect_edits(
             found = edits_of(connection, chosen)
             done = [edit for edit in found if edit.status == "done"]
             done = unreported(context.instance, done) if config.settled else done
-            measures = measures_of(connection, [edit.edit_id for edit in done])
+            measures = rows_by_edit(connection, EditMeasures, [edit.edit_id for edit in done])
             wanted = {image for edit in done for image in (edit.parent_image, edit.image_id) if image}
             images = images_by_id(connection, wanted)
         report_materializations(context, list(_events(done, measures, contents_of(objects.open(), images))))

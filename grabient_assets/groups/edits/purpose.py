@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from grabient_assets.errors import GrabientError, ImageError, RemovedImageError, StoreError
-from grabient_assets.groups.edits.pictures import Finished, edit_spec, finished
 from grabient_assets.groups.edits.prompts import recipe_prompt
 from grabient_assets.groups.edits.tables import (
     EDIT_KEYS,
@@ -15,16 +15,16 @@ from grabient_assets.groups.edits.tables import (
     EDITED_IMAGES,
     EditedImage,
     EditInput,
+    EditMeasures,
     EditRequest,
-    inputs_of,
-    requests_of,
+    rows_by_edit,
 )
 from grabient_assets.groups.images.images import StoredImage, images_by_id, record_images
-from grabient_assets.groups.images.making import image_line_bytes, taken_image
+from grabient_assets.groups.images.making import image_line_bytes, image_spec, taken_image
+from grabient_assets.groups.images.retouching import Retouch, retouched, with_images
 from grabient_assets.ledger.asking import take_over
 from grabient_assets.ledger.asks import stop_subjects
-from grabient_assets.ledger.batches import BatchRecord, RequestRecord
-from grabient_assets.ledger.batches import requests_of as batch_requests
+from grabient_assets.ledger.batches import BatchRecord, RequestRecord, requests_of
 from grabient_assets.ledger.due import DueRequest
 from grabient_assets.ledger.fates import USABLE
 from grabient_assets.ledger.purpose import Purpose
@@ -41,8 +41,6 @@ from grabient_assets.warehouse.rows import insert_rows, replacing
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-    from grabient_assets.groups.edits.tables import EditMeasures
 
 ErrorKind: TypeAlias = Literal[
     "api_no_response",
@@ -65,17 +63,20 @@ them may be asked again."""
 _RATE_LIMITS = ("rate_limit_exceeded", "RESOURCE_EXHAUSTED", "429")
 
 
-def _load(store: ObjectStore, images: dict[str, StoredImage]) -> Callable[[str], bytes]:
-    """Gives the bytes of one of the images by its id, and of a mask by its key. Raises ImageError, StoreError."""
+class _Stored:
+    """Bytes by the id of one of these images, and by the key of a mask. Raises ImageError, StoreError."""
 
-    def load(name: str) -> bytes:
-        if "/" in name:
-            return store.get(name)
-        if name not in images or images[name].removed_at is not None:
-            raise RemovedImageError(f"Image {name[:12]} was removed, so nothing can be made of it.")
-        return store.get(images[name].object_key)
+    def __init__(self, store: ObjectStore, images: dict[str, StoredImage]) -> None:
+        self._store, self._images = store, images
 
-    return load
+    def image(self, image_id: str) -> bytes:
+        if image_id not in self._images:
+            raise RemovedImageError(f"Image {image_id[:12]} was removed, so nothing can be made of it.")
+        return self._store.get(self._images[image_id].object_key)
+
+    def retouch(self, edit: EditRequest, given: EditInput) -> Retouch:
+        mask = None if edit.mask_key is None else self._store.get(edit.mask_key)
+        return Retouch(self.image(edit.parent_image), mask, given, strict=edit.size_policy == "strict")
 
 
 def _prepare(
@@ -84,13 +85,15 @@ def _prepare(
     """A request that cannot be made stops its ask, with the reason; the others go on."""
     ids = [one.subject for one in due]
     with submission.warehouse.read() as database:
-        asked, given = requests_of(database, ids), inputs_of(database, ids)
+        asked, given = rows_by_edit(database, EditRequest, ids), rows_by_edit(database, EditInput, ids)
         wanted = {name for one in asked.values() for name in (one.parent_image, one.reference_image) if name}
-        load = _load(submission.store, images_by_id(database, wanted))
+        stored = _Stored(submission.store, images_by_id(database, wanted))
     for one in due:
         request = asked[one.subject]
         try:
-            spec = edit_spec(one.custom_id, request, given[one.subject], prompt, model, load)
+            reference = None if request.reference_image is None else stored.image(request.reference_image)
+            spec = image_spec(one.custom_id, request.message, prompt)
+            spec = with_images(spec, stored.retouch(request, given[one.subject]), reference, model)
         except (ImageError, StoreError) as error:
             with submission.warehouse.write() as database:
                 stop_subjects(database, ("edit",), [one.subject], str(error), submission.clock())
@@ -110,36 +113,37 @@ class EditReader(AnswerReader):
     def __init__(self, batch: BatchRecord, warehouse: Warehouse, store: ObjectStore) -> None:
         self._batch, self._store = batch, store
         with warehouse.read() as connection:
-            ids = [request.subject for request in batch_requests(connection, batch.batch_id)]
-            self._asked, self._given = requests_of(connection, ids), inputs_of(connection, ids)
+            ids = [request.subject for request in requests_of(connection, batch.batch_id)]
+            self._asked = rows_by_edit(connection, EditRequest, ids)
+            self._given = rows_by_edit(connection, EditInput, ids)
             wanted = {
                 name
                 for one in self._asked.values()
                 for name in (one.parent_image, one.reference_image, one.root_image)
                 if name
             }
-            self._images = images_by_id(connection, wanted)
-        self._load = _load(store, self._images)
+            self._stored = _Stored(store, images_by_id(connection, wanted))
 
     def judge(self, request: RequestRecord, result: Result) -> Verdict:
         assert result.image is not None
         edit, given = self._asked[request.subject], self._given[request.subject]
         try:
-            done = self._finished(result.image, edit, given)
+            retouch = self._stored.retouch(edit, given)
+            done = retouched(result.image, retouch, self._root(edit))
         except RemovedImageError as error:
             return Verdict("invalid", str(error), "parent_removed")
         except (ImageError, StoreError) as error:
             return Verdict("invalid", str(error), "invalid_image_data")
         origin = {"edit": edit.edit_id, "parent": edit.parent_image, "prompt_digest": edit.prompt_digest}
         verdict = taken_image(done.png, "edit", request, self._batch, self._store, origin)
-        return Verdict(verdict.fate, verdict.error, (verdict.payload, done.measures, done.changes))
+        measures = EditMeasures(edit_id=edit.edit_id, **asdict(done.measures))
+        return Verdict(verdict.fate, verdict.error, (verdict.payload, measures, done.changes))
 
-    def _finished(self, answer: bytes, edit: EditRequest, given: EditInput) -> Finished:
+    def _root(self, edit: EditRequest) -> bytes | None:
         try:
-            root = self._load(edit.root_image)
+            return self._stored.image(edit.root_image)
         except GrabientError:
-            root = None
-        return finished(answer, edit, given, self._load, root)
+            return None
 
     def rows(self, batch: BatchRecord, settled: Sequence[Settled], now: datetime) -> list[EditedImage]:
         return [self._row(batch, one, now, frozenset()) for one in settled if one.final]
@@ -149,7 +153,7 @@ class EditReader(AnswerReader):
     ) -> None:
         """An image that comes after its edit was cancelled is paid, and is not kept."""
         final = [one for one in settled if one.final]
-        asked = requests_of(connection, [one.request.subject for one in final])
+        asked = rows_by_edit(connection, EditRequest, [one.request.subject for one in final])
         cancelled = frozenset(one.edit_id for one in asked.values() if one.cancel_asked_at is not None)
         kept: list[StoredImage] = []
         measures: list[EditMeasures] = []
@@ -164,7 +168,7 @@ class EditReader(AnswerReader):
                 self._store.delete(image.object_key)
         record_images(connection, kept)
         if measures:
-            insert_rows(connection, "edit_measures", measures, replacing(type(measures[0]), ("edit_id",)))
+            insert_rows(connection, "edit_measures", measures, replacing(EditMeasures, ("edit_id",)))
         rows = [self._row(batch, one, now, cancelled) for one in final]
         insert_rows(connection, EDITED_IMAGES.name, rows, EDITED_IMAGES.keep_the_better)
         take_over(connection, EDIT, now)
@@ -220,10 +224,6 @@ def error_kind(settled: Settled) -> ErrorKind:
             return "unexpected_error"
 
 
-def _line_bytes(_: DuckDBPyConnection, prompt: Prompt, model: Model) -> int:
-    return image_line_bytes(prompt, model)
-
-
 EDIT = Purpose(
     name="edit",
     noun="edit",
@@ -231,7 +231,7 @@ EDIT = Purpose(
     prompt=recipe_prompt,
     prepare=_prepare,
     reader=EditReader,
-    line_bytes=_line_bytes,
+    line_bytes=lambda _, prompt, model: image_line_bytes(prompt, model),
     keys=EDIT_KEYS,
     sizes=EDIT_SIZES,
     kind="image",

@@ -105,7 +105,7 @@ def _sending(
             run_config={"ops": {"edit_requests": {"config": {"batches_at": provider}}}},
         )
     due = {target.prompt_version for target in work.due if target.delivery == "direct"}
-    direct = [edit for edit in requested if edit.delivery == "direct" and _recipe(edit) in due]
+    direct = [edit for edit in requested if edit.delivery == "direct" and edit.recipe in due]
     if direct and provider not in providers.usable():
         yield f"{counted(len(direct), 'edit')} wait. {providers.why_not(provider)}"
         return
@@ -127,12 +127,6 @@ def _sending(
             tags={**going.tags, ABOUT_TAG: f"{edit.label} by {edit.model}", EDIT_TAG: "1"},
             run_config={"ops": {"edit_requests": {"config": {"due": True}}}},
         )
-
-
-def _recipe(edit: Edit) -> str:
-    from grabient_assets.groups.edits.prompts import recipe_of
-
-    return recipe_of(edit.prompt_version, edit.kind, edit.size, edit.quality)
 
 
 def _reporting(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from grabient_assets.errors import UsageError
 from grabient_assets.groups.edits.prompts import Kind, recipe_of
+from grabient_assets.groups.images.retouching import Handover
+from grabient_assets.imaging.measures import Measures
 from grabient_assets.ledger.purpose import AnswerTable
 from grabient_assets.ledger.settling import AnswerColumns
-from grabient_assets.warehouse.rows import replacing_failures
+from grabient_assets.warehouse.rows import columns_of, replacing_failures
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -26,9 +28,9 @@ UNDER_WAY: tuple[Status, ...] = ("requested", "sent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EditRequest:
-    """One row of `edit_requests`. `message` is the whole text that the editor is sent, `size` the size of what it is
-    sent. `strict` sizes: an answer of another size than was asked for fails instead of being scaled."""
+class AskedEdit:
+    """What was asked of an editor. `size` is the size of what it is sent. `strict` sizes: an answer of another size
+    than was asked for fails instead of being scaled."""
 
     edit_id: str
     run_id: str | None
@@ -42,7 +44,6 @@ class EditRequest:
     prompt: str | None
     instructions: str | None
     creativity: int
-    message: str
     mask_key: str | None
     reference_image: str | None
     provider: str
@@ -66,19 +67,17 @@ class EditRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EditInput:
-    """One row of `edit_inputs`: how the parent goes to the editor. `pad` is left, top, right, bottom in pixels of what
-    is sent; `mask_box` is left, top, width, height in pixels of the parent, as are `mask_pixels` and `feather`."""
+class EditRequest(AskedEdit):
+    """One row of `edit_requests`. `message` is the whole text that the editor is sent."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditInput(Handover):
+    """One row of `edit_inputs`: how the parent goes to the editor."""
 
     edit_id: str
-    sent_width: int
-    sent_height: int
-    scale: float
-    pad: tuple[int, int, int, int]
-    mask_pixels: int | None
-    mask_box: tuple[int, int, int, int] | None
-    feather: int | None
-    changes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,43 +98,17 @@ class EditedImage(AnswerColumns):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EditMeasures:
-    """One row of `edit_measures`; the numbers are those of imaging/measures.py."""
+class EditMeasures(Measures):
+    """One row of `edit_measures`."""
 
     edit_id: str
-    leak_raw: float | None
-    leak_final: float | None
-    inside_change: float | None
-    seam: float | None
-    noise: float | None
-    drift: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit(AskedEdit):
     """One row of the view `edits`. Dollars count every try; `possible_usd` may have been billed besides."""
 
-    edit_id: str
-    run_id: str | None
-    root_image: str
-    parent_image: str
-    parent_edit: str | None
     parent_type: Literal["original", "refinement"]
-    generation_index: int
-    depth: int
-    label: str
-    kind: Kind
-    prompt: str | None
-    instructions: str | None
-    mask_key: str | None
-    reference_image: str | None
-    provider: str
-    model: str
-    prompt_version: str
-    prompt_digest: str
-    quality: str | None
-    size_policy: SizePolicy
-    delivery: Delivery
     status: Status
     stage: Stage
     percent: int
@@ -146,16 +119,9 @@ class Edit:
     summary: str
     cost_usd: Decimal
     possible_usd: Decimal
-    requested_at: datetime
     began_at: datetime | None
     done_at: datetime | None
-    cancel_asked_at: datetime | None
     batch_id: str | None
-    creativity: int
-    size: str
-    replay_of: str | None
-    estimated_usd: Decimal | None
-    cap_id: str | None
 
     @property
     def settled(self) -> bool:
@@ -173,53 +139,34 @@ EDITED_IMAGES = AnswerTable(
 )
 EDIT_KEYS = "SELECT edit_id AS subject, left(sha256(edit_id), 24) AS subject_key FROM edit_requests"
 EDIT_SIZES = "SELECT edit_id AS subject, rowid AS place, strlen(message) AS bytes FROM edit_requests"
-_COLUMNS = ", ".join(field.name for field in fields(Edit))
+_TABLES = {EditRequest: "edit_requests", EditInput: "edit_inputs", EditMeasures: "edit_measures"}
+Row = TypeVar("Row", EditRequest, EditInput, EditMeasures, Edit)
 
 
 def edits_of(
     connection: DuckDBPyConnection, edit_ids: Collection[str] | None = None, *, root: str | None = None
 ) -> list[Edit]:
     """The edits with these ids, or of this root image, or all, in the order in which they were asked for."""
-    rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM edits WHERE ($1 OR list_contains($2::VARCHAR[], edit_id)) "
-        "AND ($3 IS NULL OR root_image = $3) ORDER BY requested_at, edit_id",
-        [edit_ids is None, list(edit_ids or ()), root],
-    ).fetchall()
-    return [Edit(*row) for row in rows]
+    query = (
+        f"SELECT {columns_of(Edit)} FROM edits WHERE ($1 OR list_contains($2::VARCHAR[], edit_id)) "
+        "AND ($3 IS NULL OR root_image = $3) ORDER BY requested_at, edit_id"
+    )
+    return _rows(Edit, connection.execute(query, [edit_ids is None, list(edit_ids or ()), root]))
 
 
-def requests_of(connection: DuckDBPyConnection, edit_ids: Collection[str]) -> dict[str, EditRequest]:
-    """What was asked, by edit_id."""
-    columns = [field.name for field in fields(EditRequest)]
-    rows = connection.execute(
-        f"SELECT {', '.join(columns)} FROM edit_requests WHERE list_contains($1::VARCHAR[], edit_id)", [list(edit_ids)]
-    ).fetchall()
-    return {row[0]: EditRequest(**dict(zip(columns, row, strict=True))) for row in rows}
+def rows_by_edit(connection: DuckDBPyConnection, record: type[Row], edit_ids: Collection[str]) -> dict[str, Row]:
+    """What was asked (EditRequest), how the parents go to their editors (EditInput), or what was measured
+    (EditMeasures), by edit_id."""
+    query = f"SELECT {columns_of(record)} FROM {_TABLES[record]} WHERE list_contains($1::VARCHAR[], edit_id)"
+    return {row.edit_id: row for row in _rows(record, connection.execute(query, [list(edit_ids)]))}
 
 
-def measures_of(connection: DuckDBPyConnection, edit_ids: Collection[str]) -> dict[str, EditMeasures]:
-    """What was measured, by edit_id."""
-    columns = [field.name for field in fields(EditMeasures)]
-    rows = connection.execute(
-        f"SELECT {', '.join(columns)} FROM edit_measures WHERE list_contains($1::VARCHAR[], edit_id)", [list(edit_ids)]
-    ).fetchall()
-    return {row[0]: EditMeasures(**dict(zip(columns, row, strict=True))) for row in rows}
-
-
-def inputs_of(connection: DuckDBPyConnection, edit_ids: Collection[str]) -> dict[str, EditInput]:
-    """How the parents go to their editors, by edit_id."""
-    columns = [field.name for field in fields(EditInput)]
-    rows = connection.execute(
-        f"SELECT {', '.join(columns)} FROM edit_inputs WHERE list_contains($1::VARCHAR[], edit_id)", [list(edit_ids)]
-    ).fetchall()
-    found = (dict(zip(columns, row, strict=True)) for row in rows)
-    lists = ("pad", "mask_box", "changes")
-    return {
-        one["edit_id"]: EditInput(
-            **{**one, **{name: None if one[name] is None else tuple(one[name]) for name in lists}}
-        )
-        for one in found
-    }
+def _rows(record: type[Row], found: DuckDBPyConnection) -> list[Row]:
+    names = columns_of(record).split(", ")
+    rows: list[list[Any]] = [
+        [tuple(value) if isinstance(value, list) else value for value in row] for row in found.fetchall()
+    ]
+    return [record(**dict(zip(names, row, strict=True))) for row in rows]
 
 
 def named_edit(connection: DuckDBPyConnection, name: str) -> Edit:

@@ -38,6 +38,19 @@ class ChainImage:
     removed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PlaceInChain:
+    """Where an edit of an image stands. `run_id` is the run that the root comes from, `generation_index` its place
+    among the runs of its group."""
+
+    parent_image: str
+    parent_edit: str | None
+    root_image: str
+    depth: int
+    run_id: str | None
+    generation_index: int
+
+
 def chains(connection: DuckDBPyConnection) -> list[Chain]:
     """All chains, the one with most images first."""
     rows = connection.execute(
@@ -79,6 +92,30 @@ def made_from(connection: DuckDBPyConnection, image_id: str) -> list[ChainImage]
         for one in chain_images(connection, image_id)
         if image_id in one.path and one.image_id != image_id and not one.removed
     ]
+
+
+def place_in_chain(connection: DuckDBPyConnection, image_id: str) -> PlaceInChain:
+    """The place of a further edit, one of this image."""
+    row = connection.execute(
+        "SELECT q.edit_id, q.root_image, q.depth + 1, q.run_id, q.generation_index FROM edited_images i "
+        "JOIN edit_requests q USING (edit_id) WHERE i.image_id = $1 ORDER BY q.requested_at LIMIT 1",
+        [image_id],
+    ).fetchone()
+    if row is not None:
+        return PlaceInChain(image_id, *row)
+    run = connection.execute(
+        """
+        WITH made AS (SELECT subject AS run_id FROM images WHERE image_id = $1 AND made_by = 'artwork'),
+        places AS (
+            SELECT run_id, row_number() OVER (ORDER BY created_at DESC, group_id, iteration, run_id) - 1 AS place
+            FROM chorus_runs WHERE group_id IN (SELECT group_id FROM chorus_runs SEMI JOIN made USING (run_id))
+        )
+        SELECT run_id, coalesce(place, 0) FROM made LEFT JOIN places USING (run_id)
+        """,
+        [image_id],
+    ).fetchone()
+    run_id, index = run or (None, 0)
+    return PlaceInChain(image_id, None, image_id, 1, run_id, index)
 
 
 def worn_sentence(noise: float | None, drift: float | None, edit: str = "EDIT", root: str = "ROOT") -> str | None:

@@ -19,7 +19,7 @@ from PIL import Image
 from grabient_assets.groups.edits.asking import Planned, Wish, ask_edit, plan_edit
 from grabient_assets.groups.edits.cancelling import Cancelled, cancel_edit
 from grabient_assets.groups.edits.purpose import EDIT
-from grabient_assets.groups.edits.tables import Edit, EditMeasures, edits_of, measures_of
+from grabient_assets.groups.edits.tables import Edit, EditMeasures, edits_of, rows_by_edit
 from grabient_assets.groups.images.images import StoredImage, added_image, images_by_id, record_images
 from grabient_assets.imaging.canvas import read_canvas
 from grabient_assets.settings import PROVIDERS
@@ -93,7 +93,7 @@ class Edits(Place):
 
     def measures(self, edit_id: str) -> EditMeasures:
         with self.warehouse.read() as connection:
-            return measures_of(connection, [edit_id])[edit_id]
+            return rows_by_edit(connection, EditMeasures, [edit_id])[edit_id]
 
     def made(self, image: str, **wish: Any) -> Edit:
         """An edit that was asked, sent and stored, without Dagster."""

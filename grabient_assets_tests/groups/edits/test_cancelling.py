@@ -14,9 +14,9 @@ import pytest
 from grabient_assets.errors import OverBudgetError
 from grabient_assets.groups.edits.asking import retry_edit
 from grabient_assets.groups.edits.cancelling import batches_to_stop
-from grabient_assets.groups.edits.progress import progress_of
 from grabient_assets.groups.edits.purpose import EDIT, EditReader
 from grabient_assets.groups.purposes import reader_of
+from grabient_assets.headless.edit_progress import progress_of
 from grabient_assets.ledger.batches import RequestRecord
 from grabient_assets.ledger.cancel import stop_batch
 from grabient_assets.ledger.settling import Verdict

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from grabient_assets.groups.edits.asking import replay_wish
+from grabient_assets.groups.edits.replaying import replay_wish
 from grabient_assets.groups.edits.tables import Edit
 from grabient_assets.groups.images.chains import worn_chains
 from grabient_assets_tests.groups.edits.place import REGION, Edits, picture, png
@@ -113,7 +113,7 @@ def test_many_edits_of_one_image_asked_at_the_same_time(edits: Edits) -> None:
     root = edits.add(png(picture(832, 800)))
     with ThreadPoolExecutor(8) as threads:
         ids = list(
-            threads.map(lambda number: edits.ask(root.image_id, prompt=f"wish {number}", quality="low"), range(100))
+            threads.map(lambda number: edits.ask(root.image_id, prompt=f"wish {number}", quality="low"), range(MANY))
         )
     edits.settle()
     labels = edits.rows("SELECT label FROM edits WHERE status = 'done'")

@@ -14,7 +14,7 @@ from PIL import Image
 from grabient_assets.errors import ImageError
 from grabient_assets.gradient.color import to_hsl, to_oklch
 from grabient_assets.gradient.facts import GREY_SATURATION
-from grabient_assets.imaging.signals import SIGNALS, palette_distance, pixel_signals, text_signals
+from grabient_assets.groups.comparisons.signal_metrics import SIGNALS, palette_distance, pixel_signals, text_signals
 from grabient_assets_tests.imaging.painted import noise, plain, png, saved
 
 RED, BLUE, BLACK, WHITE, GREY = (255, 0, 0), (0, 0, 255), (0, 0, 0), (255, 255, 255), (128, 128, 128)

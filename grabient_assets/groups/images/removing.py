@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import UsageError
-from grabient_assets.groups.edits.tables import UNDER_WAY
 from grabient_assets.groups.images.chains import chain_images, made_from
 from grabient_assets.groups.images.images import delete_contents, images_by_id, named_image, remove_images
 from grabient_assets.ledger.clock import ledger_time
@@ -53,10 +52,10 @@ def remove(warehouse: Warehouse, store: ObjectStore, doomed: list[Doomed], now: 
     ids = [one.image_id for one in doomed]
     with warehouse.write() as connection:
         needing = connection.execute(
-            "SELECT edit_id, label, status, parent_image FROM edits WHERE list_contains($1, status) "
-            "AND (list_contains($2, parent_image) OR list_contains($2, reference_image)) "
+            "SELECT edit_id, label, status, parent_image FROM edits WHERE status IN ('requested', 'sent') "
+            "AND (list_contains($1, parent_image) OR list_contains($1, reference_image)) "
             "ORDER BY requested_at, edit_id",
-            [list(UNDER_WAY), ids],
+            [ids],
         ).fetchall()
         if needing:
             edit_id, label, status, parent = needing[0]
