@@ -1,7 +1,7 @@
 """A hundred edits of one image that are asked at once and sent by one process: seconds, and the most memory.
 
-Run by hand: .venv/bin/python benchmarks/queued_edits.py [EDITS] (default: 100). The emulator runs in a process of its own
-and edits 1024 x 1024 pixels. Times vary with the machine; compare only runs on the same one.
+Run by hand: .venv/bin/python benchmarks/queued_edits.py [EDITS] (default: 100). The emulator runs in a process of its
+own and edits 1024 x 1024 pixels. Times vary with the machine; compare only runs on the same one.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ def plan_edit(
         edit_id=given.edit_id,
         label="",
         kind=kind,
-        prompt=words if kind == "prompt" else wish.prompt,
+        prompt=words if kind == "prompt" else None,
         instructions=None if kind == "prompt" else words,
         creativity=wish.creativity,
         message=edit_message(prompt, words, region, roles, wish.creativity, _context(connection, place.run_id)),
