@@ -39,6 +39,7 @@ def grabient() -> dg.Definitions:
     from grabient_assets.groups.fetching import sensors as fetching_sensors
     from grabient_assets.groups.images import assets as image_assets
     from grabient_assets.groups.images import jobs as image_jobs
+    from grabient_assets.groups.images import sensors as image_sensors
     from grabient_assets.groups.knowledge import assets as knowledge_assets
     from grabient_assets.groups.knowledge import jobs as knowledge_jobs
     from grabient_assets.groups.knowledge import sensors as knowledge_sensors
@@ -142,6 +143,7 @@ def grabient() -> dg.Definitions:
             chorus_sensors.chorus_due(interval, status),
             comparison_sensors.chorus_settled(interval, status),
             edit_sensors.edits_due(status),
+            image_sensors.chains_grown(interval, status),
             fetching_sensors.sources_due(interval, status),
             knowledge_sensors.extraction_due(interval, status),
             retrieval_sensors.entries_changed(interval, status),

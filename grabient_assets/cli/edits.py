@@ -121,7 +121,7 @@ def replay(
     opened(edit)
 
     def wish_of(connection: DuckDBPyConnection, store: ObjectStore) -> Wish:
-        from grabient_assets.groups.edits.replaying import replay_wish
+        from grabient_assets.headless.edit_replay import replay_wish
 
         wish = replay_wish(connection, store, edit, onto)
         return replace(

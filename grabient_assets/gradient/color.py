@@ -5,9 +5,10 @@ HSL and LCH are rounded to whole numbers as Grabient shows them to the models; a
 
 from __future__ import annotations
 
+from cmath import phase
 from collections.abc import Iterable
 from functools import cache, lru_cache
-from math import atan2, cbrt, degrees, hypot, pi, sqrt
+from math import atan2, cbrt, copysign, cos, degrees, exp, hypot, pi, radians, sin, sqrt
 
 from grabient_assets.gradient.palette import RGB, round_half_up
 
@@ -80,6 +81,28 @@ def linear(channel: int) -> float:
     """The linear light (0-1) of an 8-bit sRGB channel (IEC 61966-2-1)."""
     value = channel / 255
     return ((value + 0.055) / 1.055) ** 2.4 if value > 0.04045 else value / 12.92
+
+
+def ciede2000(one: tuple[float, float, float], other: tuple[float, float, float]) -> float:
+    """The difference of two colours in CIE L*a*b*; about 1 is just seen. Names follow G. Sharma, W. Wu,
+    E. N. Dalal, "The CIEDE2000 Color-Difference Formula: Implementation Notes, Supplementary Test Data, and
+    Mathematical Observations", Color Research and Application 30 (2005) 21-30, formulas 2 to 22."""
+
+    def seventh(chroma: float) -> float:
+        return sqrt(chroma**7 / (chroma**7 + 25**7))
+
+    g = 0.5 * (1 - seventh((hypot(*one[1:]) + hypot(*other[1:])) / 2))
+    z1, z2 = (complex((1 + g) * a, b) for _, a, b in (one, other))
+    h1, h2 = (degrees(phase(z)) % 360 for z in (z1, z2))
+    turn = h2 - h1 - (copysign(360, h2 - h1) if abs(h2 - h1) > 180 else 0)
+    c, h, light = (abs(z1) + abs(z2)) / 2, (h1 + turn / 2) % 360, ((one[0] + other[0]) / 2 - 50) ** 2
+    waves = ((0.17, 1, 150), (0.24, 2, 0), (0.32, 3, 6), (0.2, 4, 117))
+    t = 1 + sum(size * cos(radians(times * h + shift)) for size, times, shift in waves)
+    dl = (other[0] - one[0]) / (1 + 0.015 * light / sqrt(20 + light))
+    dc = (abs(z2) - abs(z1)) / (1 + 0.045 * c)
+    dh = 2 * sqrt(abs(z1) * abs(z2)) * sin(radians(turn / 2)) / (1 + 0.015 * c * t)
+    rotation = -2 * seventh(c) * sin(radians(60 * exp(-(((h - 275) / 25) ** 2))))
+    return sqrt(dl**2 + dc**2 + dh**2 + rotation * dc * dh)
 
 
 def _cie_root(value: float) -> float:

@@ -3,17 +3,14 @@
 - Luma: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601).
 - SSIM: Z. Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", IEEE Transactions on
   Image Processing 13 (2004) 600-612, formula 13, K1 = 0.01, K2 = 0.03, over uniform windows of 8 x 8 at every place.
-- CIEDE2000: G. Sharma, W. Wu, E. N. Dalal, "The CIEDE2000 Color-Difference Formula: Implementation Notes, Supplementary
-  Test Data, and Mathematical Observations", Color Research and Application 30 (2005) 21-30.
+- CIEDE2000: gradient/color.py.
 """
 
 from __future__ import annotations
 
-from cmath import phase
 from dataclasses import dataclass
-from math import copysign, cos, degrees, exp, hypot, radians, sin, sqrt
 
-from grabient_assets.gradient.color import CIE_EPSILON, CIE_KAPPA, D65_WHITE, SRGB_TO_XYZ, linear
+from grabient_assets.gradient.color import CIE_EPSILON, CIE_KAPPA, D65_WHITE, SRGB_TO_XYZ, ciede2000, linear
 from grabient_assets.imaging.canvas import opaque, resized
 from grabient_assets.imaging.mask import Mask
 from grabient_assets.imaging.picture import Flags, Floats, Pixels
@@ -121,23 +118,3 @@ def _mean_lab(pixels: Pixels) -> tuple[float, float, float]:
     parts = np.array(SRGB_TO_XYZ) @ light / D65_WHITE
     x, y, z = np.where(parts > CIE_EPSILON, np.cbrt(parts), (CIE_KAPPA * parts + 16) / 116).tolist()
     return 116 * y - 16, 500 * (x - y), 200 * (y - z)
-
-
-def ciede2000(one: tuple[float, float, float], other: tuple[float, float, float]) -> float:
-    """The difference of two colours in CIE L*a*b*; about 1 is just seen. Names follow Sharma, formulas 2 to 22."""
-
-    def seventh(chroma: float) -> float:
-        return sqrt(chroma**7 / (chroma**7 + 25**7))
-
-    g = 0.5 * (1 - seventh((hypot(*one[1:]) + hypot(*other[1:])) / 2))
-    z1, z2 = (complex((1 + g) * a, b) for _, a, b in (one, other))
-    h1, h2 = (degrees(phase(z)) % 360 for z in (z1, z2))
-    turn = h2 - h1 - (copysign(360, h2 - h1) if abs(h2 - h1) > 180 else 0)
-    c, h, light = (abs(z1) + abs(z2)) / 2, (h1 + turn / 2) % 360, ((one[0] + other[0]) / 2 - 50) ** 2
-    waves = ((0.17, 1, 150), (0.24, 2, 0), (0.32, 3, 6), (0.2, 4, 117))
-    t = 1 + sum(size * cos(radians(times * h + shift)) for size, times, shift in waves)
-    dl = (other[0] - one[0]) / (1 + 0.015 * light / sqrt(20 + light))
-    dc = (abs(z2) - abs(z1)) / (1 + 0.045 * c)
-    dh = 2 * sqrt(abs(z1) * abs(z2)) * sin(radians(turn / 2)) / (1 + 0.015 * c * t)
-    rotation = -2 * seventh(c) * sin(radians(60 * exp(-(((h - 275) / 25) ** 2))))
-    return sqrt(dl**2 + dc**2 + dh**2 + rotation * dc * dh)

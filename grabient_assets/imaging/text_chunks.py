@@ -11,23 +11,14 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from grabient_assets.errors import ImageError
 
-RUN, PROMPT_DIGEST, MODEL, CUSTOM_ID = (
-    "grabient:run",
-    "grabient:prompt_digest",
-    "grabient:model",
-    "grabient:custom_id",
-)
-"""The keywords that lead from a file back to what made it."""
-
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TEXT_KINDS = (b"tEXt", b"zTXt", b"iTXt")
 MAX_TEXT_BYTES = 1 << 20
-"""A longer text, unpacked, is left out when texts are read: a thousand bytes can unpack to a million."""
-MAX_ALL_TEXT_BYTES = 8 << 20
 MAX_KEYWORD = 79
 _KEYWORD = re.compile("[!-~\xa1-\xff]+(?: [!-~\xa1-\xff]+)*")
 """Printable Latin-1 without a space at either end or two in a row."""
@@ -88,52 +79,19 @@ def with_text_chunks(png: bytes, chunks: Mapping[str, str]) -> bytes:
 def text_chunks(png: bytes) -> dict[str, str]:
     """The texts of a PNG by keyword, the first of each.
 
-    A text is left out when it cannot be unpacked or read, is longer than MAX_TEXT_BYTES, or would bring all of them
-    over MAX_ALL_TEXT_BYTES. Raises ImageError for a file that is no whole PNG.
+    Compressed texts are left out: none is written here, and a thousand bytes can unpack to a million. So are those that
+    are not as the format says. Raises ImageError for a file that is no whole PNG.
     """
     found: dict[str, str] = {}
-    left = MAX_ALL_TEXT_BYTES
     for chunk in png_chunks(png):
-        if chunk.kind not in TEXT_KINDS or (keyword := _keyword_of(chunk.body)) in found:
-            continue
-        content = _content(chunk, min(MAX_TEXT_BYTES, left))
-        if content is None:
-            continue
-        try:
-            found[keyword] = content.decode("utf-8" if chunk.kind == b"iTXt" else "latin-1")
-        except UnicodeDecodeError:
-            continue
-        left -= len(content)
+        keyword, separator, rest = chunk.body.partition(b"\0")
+        parts = rest[2:].split(b"\0", 2)  # of iTXt, behind two flags: language, translated keyword, text
+        with suppress(UnicodeDecodeError):
+            if chunk.kind == b"tEXt" and separator:
+                found.setdefault(keyword.decode("latin-1"), rest.decode("latin-1"))
+            elif chunk.kind == b"iTXt" and rest[:1] == b"\0" and len(parts) == 3:
+                found.setdefault(keyword.decode("latin-1"), parts[2].decode())
     return found
-
-
-def _content(chunk: Chunk, limit: int) -> bytes | None:
-    """The bytes of a text, unpacked; None when they are not as the format says, or more than the limit."""
-    _, separator, rest = chunk.body.partition(b"\0")
-    if not separator:
-        return None
-    packed = False
-    if chunk.kind == b"zTXt":
-        if rest[:1] != b"\0":
-            return None
-        packed, rest = True, rest[1:]
-    elif chunk.kind == b"iTXt":
-        if len(rest) < 2 or rest[0] > 1 or (rest[0] and rest[1]):
-            return None
-        packed = bool(rest[0])
-        parts = rest[2:].split(b"\0", 2)  # language, translated keyword, text
-        if len(parts) < 3:
-            return None
-        rest = parts[2]
-    if packed:
-        unpacking = zlib.decompressobj()
-        try:
-            rest = unpacking.decompress(rest, limit + 1)
-        except zlib.error:
-            return None
-        if not unpacking.eof and len(rest) <= limit:
-            return None
-    return rest if len(rest) <= limit else None
 
 
 def _international(keyword: str, text: str) -> bytes:

@@ -15,10 +15,10 @@ from starlette.routing import Route
 from grabient_assets.errors import GrabientError, UsageError, WarehouseLockedError
 from grabient_assets.groups.edits.asking import retry_edit
 from grabient_assets.groups.edits.cancelling import cancel_edit
-from grabient_assets.groups.edits.replaying import replay_wish
 from grabient_assets.groups.edits.tables import Edit, edits_of, named_edit
 from grabient_assets.groups.images.images import images_by_id
 from grabient_assets.headless.edit_documents import edit_documents
+from grabient_assets.headless.edit_replay import replay_wish
 from grabient_assets.ledger.asking import begin_asking
 from grabient_assets.studio import edits_form
 from grabient_assets.studio.edits_watch import EVERY_SECONDS, progress_by_edit

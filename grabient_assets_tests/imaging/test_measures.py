@@ -8,8 +8,9 @@ from coloraide import Color
 from numpy.typing import NDArray
 from PIL import Image
 
+from grabient_assets.gradient.color import ciede2000
 from grabient_assets.imaging.mask import Mask, rectangle
-from grabient_assets.imaging.measures import ciede2000, measure, ssim
+from grabient_assets.imaging.measures import measure, ssim
 from grabient_assets.imaging.stitch import beyond, feather_for, stitched
 
 SIDE = 256

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from grabient_assets.errors import ImageError, RemovedImageError, UsageError
 from grabient_assets.groups.chorus.tables import groups
 from grabient_assets.groups.edits.prompts import FAMILY, KINDS, STRENGTHS, Kind, edit_message, edit_prompt
-from grabient_assets.groups.edits.purpose import EDIT, ErrorKind
+from grabient_assets.groups.edits.purpose import EDIT
 from grabient_assets.groups.edits.tables import (
     AskedEdit,
     Edit,
@@ -20,6 +20,7 @@ from grabient_assets.groups.edits.tables import (
     EditRequest,
 )
 from grabient_assets.groups.images.chains import place_in_chain
+from grabient_assets.groups.images.failures import ErrorKind
 from grabient_assets.groups.images.images import (
     StoredImage,
     images_by_id,

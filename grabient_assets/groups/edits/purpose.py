@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING
 
 from grabient_assets.errors import GrabientError, ImageError, RemovedImageError, StoreError
 from grabient_assets.groups.edits.prompts import recipe_prompt
@@ -19,7 +19,8 @@ from grabient_assets.groups.edits.tables import (
     EditRequest,
     rows_by_edit,
 )
-from grabient_assets.groups.images.images import StoredImage, images_by_id, record_images
+from grabient_assets.groups.images.failures import error_kind
+from grabient_assets.groups.images.images import StoredContents, StoredImage, images_by_id, record_images
 from grabient_assets.groups.images.making import image_line_bytes, image_spec, taken_image
 from grabient_assets.groups.images.retouching import Retouch, retouched, with_images
 from grabient_assets.ledger.asking import take_over
@@ -32,8 +33,7 @@ from grabient_assets.ledger.settling import AnswerReader, Settled, Verdict, answ
 from grabient_assets.ledger.submission import Submission
 from grabient_assets.ledger.submit import PreparedRequest
 from grabient_assets.prompting.prompt import Prompt
-from grabient_assets.providers.contract import BAD_IMAGE, NO_IMAGE, Result
-from grabient_assets.providers.deadlines import TIME_IS_OVER
+from grabient_assets.providers.contract import Result
 from grabient_assets.registry.model import Model
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
@@ -42,41 +42,10 @@ from grabient_assets.warehouse.rows import insert_rows, replacing
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-ErrorKind: TypeAlias = Literal[
-    "api_no_response",
-    "api_empty_data",
-    "invalid_image_data",
-    "rate_limit",
-    "connection_error",
-    "auth_error",
-    "refused",
-    "no_reference_image",
-    "parent_removed",
-    "bad_mask",
-    "too_large",
-    "timeout",
-    "cancelled",
-    "unexpected_error",
-]
-"""Why an edit has no image, in the words of contracts that users of the API rely on. The view `edits` says which of
-them may be asked again."""
-_RATE_LIMITS = ("rate_limit_exceeded", "RESOURCE_EXHAUSTED", "429")
 
-
-class _Stored:
-    """Bytes by the id of one of these images, and by the key of a mask. Raises ImageError, StoreError."""
-
-    def __init__(self, store: ObjectStore, images: dict[str, StoredImage]) -> None:
-        self._store, self._images = store, images
-
-    def image(self, image_id: str) -> bytes:
-        if image_id not in self._images:
-            raise RemovedImageError(f"Image {image_id[:12]} was removed, so nothing can be made of it.")
-        return self._store.get(self._images[image_id].object_key)
-
-    def retouch(self, edit: EditRequest, given: EditInput) -> Retouch:
-        mask = None if edit.mask_key is None else self._store.get(edit.mask_key)
-        return Retouch(self.image(edit.parent_image), mask, given, strict=edit.size_policy == "strict")
+def _retouch(stored: StoredContents, edit: EditRequest, given: EditInput) -> Retouch:
+    mask = None if edit.mask_key is None else stored.object(edit.mask_key)
+    return Retouch(stored.image(edit.parent_image), mask, given, strict=edit.size_policy == "strict")
 
 
 def _prepare(
@@ -87,13 +56,13 @@ def _prepare(
     with submission.warehouse.read() as database:
         asked, given = rows_by_edit(database, EditRequest, ids), rows_by_edit(database, EditInput, ids)
         wanted = {name for one in asked.values() for name in (one.parent_image, one.reference_image) if name}
-        stored = _Stored(submission.store, images_by_id(database, wanted))
+        stored = StoredContents(submission.store, images_by_id(database, wanted))
     for one in due:
         request = asked[one.subject]
         try:
             reference = None if request.reference_image is None else stored.image(request.reference_image)
             spec = image_spec(one.custom_id, request.message, prompt)
-            spec = with_images(spec, stored.retouch(request, given[one.subject]), reference, model)
+            spec = with_images(spec, _retouch(stored, request, given[one.subject]), reference, model)
         except (ImageError, StoreError) as error:
             with submission.warehouse.write() as database:
                 stop_subjects(database, ("edit",), [one.subject], str(error), submission.clock())
@@ -122,14 +91,13 @@ class EditReader(AnswerReader):
                 for name in (one.parent_image, one.reference_image, one.root_image)
                 if name
             }
-            self._stored = _Stored(store, images_by_id(connection, wanted))
+            self._stored = StoredContents(store, images_by_id(connection, wanted))
 
     def judge(self, request: RequestRecord, result: Result) -> Verdict:
         assert result.image is not None
         edit, given = self._asked[request.subject], self._given[request.subject]
         try:
-            retouch = self._stored.retouch(edit, given)
-            done = retouched(result.image, retouch, self._root(edit))
+            done = retouched(result.image, _retouch(self._stored, edit, given), self._root(edit))
         except RemovedImageError as error:
             return Verdict("invalid", str(error), "parent_removed")
         except (ImageError, StoreError) as error:
@@ -197,31 +165,6 @@ class EditReader(AnswerReader):
 
 def _image_of(settled: Settled) -> StoredImage | None:
     return settled.verdict.payload[0] if settled.verdict.fate in USABLE else None
-
-
-def error_kind(settled: Settled) -> ErrorKind:
-    """The kind of a failure."""
-    if isinstance(settled.verdict.payload, str):
-        return cast("ErrorKind", settled.verdict.payload)
-    match settled.verdict.fate:
-        case "refused":
-            return "refused"
-        case "invalid" | "truncated":
-            return "invalid_image_data"
-        case "expired":
-            return "timeout"
-        case "missing":
-            return "timeout" if TIME_IS_OVER in (settled.verdict.error or "") else "api_no_response"
-        case "cancelled":
-            return "cancelled"
-        case "errored" if settled.error_code == NO_IMAGE:
-            return "api_empty_data"
-        case "errored" if settled.error_code == BAD_IMAGE:
-            return "invalid_image_data"
-        case "errored" if settled.error_code in _RATE_LIMITS:
-            return "rate_limit"
-        case _:
-            return "unexpected_error"
 
 
 EDIT = Purpose(

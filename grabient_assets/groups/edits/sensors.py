@@ -11,8 +11,6 @@ from grabient_assets.groups.edits.assets import unreported
 from grabient_assets.groups.edits.jobs import cancel_edit, report_edits, submit_edits
 from grabient_assets.groups.edits.purpose import EDIT
 from grabient_assets.groups.edits.tables import Edit, edits_of
-from grabient_assets.groups.images.assets import EDITED
-from grabient_assets.groups.images.jobs import report_chains
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.ledger.held_work import Work, sendable_requests
 from grabient_assets.ledger.send import closed_until
@@ -45,7 +43,7 @@ def edits_due(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
 
     @dg.sensor(
         name="edits_due",
-        jobs=[submit_edits, report_edits, report_chains, cancel_edit],
+        jobs=[submit_edits, report_edits, cancel_edit],
         minimum_interval_seconds=SECONDS,
         default_status=status,
         description="Sends each edit that is asked for in a run of its own, those in batch delivery together; reports "
@@ -132,33 +130,21 @@ def _sending(
 def _reporting(
     instance: dg.DagsterInstance, database: Warehouse, known: Sequence[Edit], at_work: frozenset[str]
 ) -> Iterator[dg.RunRequest | str]:
-    """A run that reports what no run of its own reported, and one that renews the chains. Both wait for runs that are
-    at it."""
+    """A run that reports what no run of its own reported. It waits for runs that are at it."""
     done = [edit for edit in known if edit.status == "done"]
     if not done or any(role.startswith(("submit-edit", "report-edits")) for role in at_work):
         return
     if fresh := unreported(instance, done):
         going = attempt(instance, database, "report-edits", [edit.edit_id for edit in fresh])
-        yield (
-            going
-            if isinstance(going, str)
-            else dg.RunRequest(
-                run_key=going.run_key,
-                job_name="report_edits",
-                partition_key=fresh[0].edit_id,
-                tags={**going.tags, ABOUT_TAG: f"{counted(len(fresh), 'edit')} reported"},
-                run_config={"ops": {"collect_edits": {"config": {"settled": True}}}},
-            )
-        )
-    latest = instance.get_latest_materialization_event(dg.AssetKey("image_chains"))
-    event = latest.asset_materialization if latest else None
-    shown = event.metadata.get(EDITED) if event else None
-    if shown is None or shown.value != len(done):
-        going = attempt(instance, database, "report-chains", [str(len(done))])
-        yield (
-            going
-            if isinstance(going, str)
-            else dg.RunRequest(run_key=going.run_key, job_name="report_chains", tags=going.tags)
+        if isinstance(going, str):
+            yield going
+            return
+        yield dg.RunRequest(
+            run_key=going.run_key,
+            job_name="report_edits",
+            partition_key=fresh[0].edit_id,
+            tags={**going.tags, ABOUT_TAG: f"{counted(len(fresh), 'edit')} reported"},
+            run_config={"ops": {"collect_edits": {"config": {"settled": True}}}},
         )
 
 

@@ -3,7 +3,8 @@
 import dagster as dg
 
 from grabient_assets.asking import checks
-from grabient_assets.groups.images.chains import chains, edited_images, worn_chains
+from grabient_assets.groups.images.chains import chains, edited_images
+from grabient_assets.groups.images.checks import chain_checks
 from grabient_assets.groups.markdown import table
 from grabient_assets.resources.reporting import show_reason
 from grabient_assets.resources.warehouse import WarehouseResource
@@ -12,19 +13,6 @@ GROUP = "edits"
 SHOWN = 100
 EDITED = "edited images"
 """The metadata by which the sensor sees whether the chains are up to date."""
-
-chain_checks = (
-    checks.Check(
-        dg.AssetCheckSpec(
-            "chains_do_not_wear",
-            asset="image_chains",
-            description="No image at the end of several edits is much grainier than its root or far from it. Its edits "
-            "should be done on the root in one.",
-        ),
-        worn_chains,
-        dg.AssetCheckSeverity.WARN,
-    ),
-)
 
 
 @dg.multi_asset(

@@ -1,4 +1,4 @@
-"""What must hold of the images of every group that makes some."""
+"""What must hold of the images of every group that makes some, and of the chains that edits make of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from grabient_assets.asking.checks import Check
+from grabient_assets.asking.checks import Check, none_of
+from grabient_assets.groups.images.chains import worn_chains
 from grabient_assets.groups.images.images import images_by_id, undecodable
 from grabient_assets.resources.objects import open_store
 from grabient_assets.settings import load_settings
@@ -35,3 +36,50 @@ def decodable(name: str, asset: str, newest: str) -> Check:
         f"The images of the newest {LOOKED_AT} {asset} lie in the store and decode, with the bytes that were stored."
     )
     return Check(dg.AssetCheckSpec(name, asset=asset, description=claim), find)
+
+
+def counted_cases(connection: DuckDBPyConnection, query: str) -> tuple[int, list[str]]:
+    """How many rows a query of sentences gives, and the first twenty."""
+    rows = connection.execute(query).fetchall()
+    return len(rows), [row[0] for row in rows[:20]]
+
+
+_SIZES = """
+    SELECT e.edit_id || ': ' || i.width || 'x' || i.height || ' of ' || p.width || 'x' || p.height
+    FROM edits e JOIN images i ON i.image_id = e.image_id JOIN images p ON p.image_id = e.parent_image
+    WHERE (i.width, i.height) <> (p.width, p.height) ORDER BY 1
+"""
+_ORPHANS = """
+    SELECT e.edit_id || ': ' || CASE WHEN p.image_id IS NULL THEN 'no row of its parent ' || left(e.parent_image, 12)
+        WHEN r.image_id IS NULL THEN 'no row of its root ' || left(e.root_image, 12)
+        WHEN e.parent_edit IS NOT NULL AND o.edit_id IS NULL THEN 'no row of its parent edit'
+        ELSE 'its depth is not one more than that of its parent' END
+    FROM edit_requests e LEFT JOIN images p ON p.image_id = e.parent_image
+    LEFT JOIN images r ON r.image_id = e.root_image LEFT JOIN edit_requests o ON o.edit_id = e.parent_edit
+    WHERE p.image_id IS NULL OR r.image_id IS NULL OR (e.parent_edit IS NOT NULL AND o.edit_id IS NULL)
+       OR e.depth <> coalesce(o.depth, 0) + 1 ORDER BY 1
+"""
+chain_checks = (
+    none_of(
+        "size_is_kept",
+        "image_chains",
+        "An edited image has the width and height of its parent.",
+        lambda connection: counted_cases(connection, _SIZES),
+    ),
+    none_of(
+        "parents_are_there",
+        "image_chains",
+        "Parent and root of every edit have a row, be it a tombstone, and depths count up from the root.",
+        lambda connection: counted_cases(connection, _ORPHANS),
+    ),
+    Check(
+        dg.AssetCheckSpec(
+            "chains_do_not_wear",
+            asset="image_chains",
+            description="No image at the end of several edits is much grainier than its root or far from it. Its edits "
+            "should be done on the root in one.",
+        ),
+        worn_chains,
+        dg.AssetCheckSeverity.WARN,
+    ),
+)

@@ -170,6 +170,23 @@ def contents_of(store: ObjectStore, images: Mapping[str, StoredImage]) -> dict[s
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class StoredContents:
+    """The bytes of these images, and of other objects of the store. Raises StoreError."""
+
+    store: ObjectStore
+    images: Mapping[str, StoredImage]
+
+    def image(self, image_id: str) -> bytes:
+        """Raises RemovedImageError for an image that is not among them."""
+        if image_id not in self.images:
+            raise RemovedImageError(f"Image {image_id[:12]} was removed, so nothing can be made of it.")
+        return self.object(self.images[image_id].object_key)
+
+    def object(self, key: str) -> bytes:
+        return self.store.get(key)
+
+
 def undecodable(store: ObjectStore, images: Sequence[StoredImage]) -> list[str]:
     """A sentence for each image that cannot be read from the store, is no picture, or has other bytes than its id."""
     from grabient_assets.imaging.picture import read_picture

@@ -54,7 +54,7 @@ class Edits(Place):
     """The folder, and what a person does in it. Edits have ids of the test's own: what the emulated editor paints
     follows from them."""
 
-    sensors = ("edits_due", "batches_ended")
+    sensors = ("edits_due", "batches_ended", "chains_grown")
     purposes = (EDIT,)
 
     def __init__(self, folder: Path, instance: dg.DagsterInstance, emulator: Running) -> None:

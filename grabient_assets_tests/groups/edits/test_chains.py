@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from grabient_assets.groups.edits.replaying import replay_wish
 from grabient_assets.groups.edits.tables import Edit
 from grabient_assets.groups.images.chains import worn_chains
+from grabient_assets.headless.edit_replay import replay_wish
 from grabient_assets_tests.groups.edits.place import REGION, Edits, picture, png
 
 MANY = 30
