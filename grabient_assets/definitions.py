@@ -70,6 +70,7 @@ def grabient() -> dg.Definitions:
     status = dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
     shown = purpose_assets()
     collect_batch, mark_failed = asking_jobs.collect_batch_job(PURPOSES, shown), asking_jobs.mark_failed_job(shown)
+    cancel_batch = asking_jobs.cancel_batch_job(PURPOSES, shown)
     submit = {name: asking_jobs.submit_job(one) for name, one in shown.items()}
     return dg.Definitions(
         assets=[
@@ -106,7 +107,7 @@ def grabient() -> dg.Definitions:
             *submit.values(),
             collect_batch,
             mark_failed,
-            asking_jobs.cancel_batch_job(PURPOSES, shown),
+            cancel_batch,
             search_jobs.embed_texts,
             search_jobs.sync_indexes,
             search_jobs.measure_search,
@@ -142,7 +143,7 @@ def grabient() -> dg.Definitions:
             search_sensors.vectors_changed(interval, status),
             chorus_sensors.chorus_due(interval, status),
             comparison_sensors.chorus_settled(interval, status),
-            edit_sensors.edits_due(status),
+            edit_sensors.edits_due(cancel_batch, status),
             image_sensors.chains_grown(interval, status),
             fetching_sensors.sources_due(interval, status),
             knowledge_sensors.extraction_due(interval, status),

@@ -122,7 +122,7 @@ SENSORS = {
     "vectors_changed": "sync_indexes, measure_search",
     "chorus_due": "submit_statements, submit_artworks",
     "chorus_settled": "report_chorus, compare_artists",
-    "edits_due": "submit_edits, report_edits, cancel_edit",
+    "edits_due": "submit_edits, report_edits, cancel_batch",
     "chains_grown": "report_chains",
     "sources_due": "fetch_sources",
     "extraction_due": "submit_extraction, report_knowledge",

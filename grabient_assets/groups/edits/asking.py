@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -10,15 +11,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.errors import ImageError, RemovedImageError, UsageError
-from grabient_assets.groups.chorus.tables import groups
 from grabient_assets.groups.edits.prompts import FAMILY, KINDS, STRENGTHS, Kind, edit_message, edit_prompt
 from grabient_assets.groups.edits.purpose import EDIT
-from grabient_assets.groups.edits.tables import (
-    AskedEdit,
-    Edit,
-    EditInput,
-    EditRequest,
-)
+from grabient_assets.groups.edits.tables import AskedEdit, Edit, EditInput, EditRequest
 from grabient_assets.groups.images.chains import place_in_chain
 from grabient_assets.groups.images.failures import ErrorKind
 from grabient_assets.groups.images.images import (
@@ -293,11 +288,9 @@ def _mask(given: Fractions | bytes | None, width: int, height: int) -> tuple[Mas
 
 def _context(connection: DuckDBPyConnection, run_id: str | None) -> dict[str, Any]:
     """What is known of the run that the root comes from: statement, image prompt, and the palette of its group."""
-    if run_id is None:
-        return {}
     row = connection.execute(
-        "SELECT statement, image_prompt FROM artist_statements WHERE run_id = $1 AND error IS NULL", [run_id]
+        "SELECT {'statement': s.statement, 'image_prompt': s.image_prompt, 'palette': g.muse}::JSON "
+        "FROM artist_statements s JOIN chorus_groups g USING (group_id) WHERE s.run_id = $1 AND s.error IS NULL",
+        [run_id],
     ).fetchone()
-    found: dict[str, Any] = {"statement": row[0], "image_prompt": row[1]} if row else {}
-    group = groups(connection, [run_id[:29]]).get(run_id[:29])
-    return {**found, "palette": group.muse} if group and group.muse else found
+    return {name: value for name, value in json.loads(row[0]).items() if value is not None} if row else {}

@@ -1,6 +1,6 @@
 """Edits in Dagster: what is asked of editors, and what came of it."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from grabient_assets.groups.images.images import contents_of, images_by_id
 from grabient_assets.groups.markdown import inline_image
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.ledger.send import Sent
 from grabient_assets.partitions import edits
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
@@ -76,24 +77,19 @@ def edit_requests(
         found = edits_of(connection, chosen)
     if not config.due and not config.batches_at:
         _ask_again(context, database, found, providers.answers_from())
-    sending = {config.batches_at: None} if config.batches_at else dict.fromkeys(edit.provider for edit in found)
-    complaints: list[str] = []
+    # By provider, the edits to send there; None: all that are due there in a batch.
+    sending = {config.batches_at: None} if config.batches_at else dict.fromkeys((one.provider for one in found), chosen)
+    seconds, sent = float(load_settings().edit_timeout_seconds), Sent()
     try:
-        for provider in sending:
-            among = None if config.batches_at else chosen
-            complaints += _send(context, database, objects, providers, provider, among)
+        for provider, among in sending.items():
+            how = {"among": among, "call_seconds": seconds, "delivery": None if among else "batch"}
+            sent += send_purpose(context, EDIT, PURPOSES, provider, database, objects, providers, **how)
     except (dg.DagsterExecutionInterruptedError, interrupts.Interrupted):
         _cancel_if_terminated(context, database, chosen)
         raise
-    with database.read() as connection:
-        sent = edits_of(connection, None if config.batches_at else chosen)
-    own = [edit for edit in sent if edit.batch_id]
-    fail_for([] if all(edit.settled for edit in found) else complaints)
-    first = own[0] if own else None
-    shown: dict[str, dg.MetadataValue] = {"edits": dg.MetadataValue.int(len(own))}
-    if first is not None:
-        shown |= {"batch": dg.MetadataValue.text(first.batch_id or ""), "editor": dg.MetadataValue.text(first.model)}
-    return dg.MaterializeResult(metadata=shown)
+    fail_for([] if all(edit.settled for edit in found) else sent.complaints)
+    batches = [one.batch.batch_id for one in sent.batches]
+    return dg.MaterializeResult(metadata={"batches": dg.MetadataValue.json(batches), "editor": found[0].model})
 
 
 def _ask_again(
@@ -107,23 +103,6 @@ def _ask_again(
     except GrabientError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     context.log.info("%s of %s edits asked again", len(again), len(found))
-
-
-def _send(
-    context: dg.AssetExecutionContext,
-    database: Warehouse,
-    objects: ObjectsResource,
-    providers: ProvidersResource,
-    provider: str,
-    among: Collection[str] | None,
-) -> tuple[str, ...]:
-    seconds = float(load_settings().edit_timeout_seconds)
-    delivery = "batch" if among is None else None
-    sent = send_purpose(
-        context, EDIT, PURPOSES, provider, database, objects, providers, among=among, call_seconds=seconds,
-        delivery=delivery,
-    )  # fmt: skip
-    return sent.complaints
 
 
 def _cancel_if_terminated(context: dg.AssetExecutionContext, database: Warehouse, chosen: Sequence[str]) -> None:

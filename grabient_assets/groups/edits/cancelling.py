@@ -36,11 +36,7 @@ def cancel_edit(warehouse: Warehouse, edit_id: str, now: datetime, terminated_ru
     terminated this run: it is cancelled, and has not failed."""
     with warehouse.write() as connection:
         before = edits_of(connection, [edit_id])[0]
-        let_go = (
-            terminated_run is not None
-            and before.error_kind == "api_no_response"
-            and _sent_by(connection, before) == terminated_run
-        )
+        let_go = before.error_kind == "api_no_response" and _sent_by(connection, before) == (terminated_run or "")
         if before.settled and not let_go:
             return Cancelled(before, False, f"Edit {edit_id} is {before.status} already; nothing was changed.")
         at = ledger_time(connection, now)
@@ -49,13 +45,12 @@ def cancel_edit(warehouse: Warehouse, edit_id: str, now: datetime, terminated_ru
         edit = edits_of(connection, [edit_id])[0]
     if before.status == "sent" and before.delivery == "direct" and before.batch_id:
         ask_calls_to_stop(before.batch_id, warehouse, now)
+    then = "its call was let go and was possibly billed"
     if before.status == "requested":
-        sentence = f"Edit {edit_id} is cancelled; nothing was sent."
+        then = "nothing was sent"
     elif before.delivery == "batch":
-        sentence = f"Edit {edit_id} is cancelled; its request is in a batch and may still be billed."
-    else:
-        sentence = f"Edit {edit_id} is cancelled; its call was let go and was possibly billed."
-    return Cancelled(edit, True, sentence, batches_to_stop(warehouse).get(edit_id))
+        then = "its request is in a batch and may still be billed"
+    return Cancelled(edit, True, f"Edit {edit_id} is cancelled; {then}.", batches_to_stop(warehouse).get(edit_id))
 
 
 def _sent_by(connection: DuckDBPyConnection, edit: Edit) -> str | None:

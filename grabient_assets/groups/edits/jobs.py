@@ -8,11 +8,6 @@ from grabient_assets.errors import GrabientError
 from grabient_assets.groups.edits import cancelling
 from grabient_assets.groups.edits.assets import collect_edits, edit_requests
 from grabient_assets.groups.edits.tables import named_edit
-from grabient_assets.groups.purposes import reader_of
-from grabient_assets.ledger.cancel import stop_batch
-from grabient_assets.ledger.wait_limit import USUAL_TIMEOUT_SECONDS, WaitLimit
-from grabient_assets.resources.objects import ObjectsResource
-from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.reporting import show_reason
 from grabient_assets.resources.warehouse import WarehouseResource
 
@@ -36,27 +31,13 @@ class CancelEditConfig(dg.Config):
     """Its edit_id, or a unique beginning of it."""
 
 
-@dg.op(description="Cancels an edit: its call is let go, and a batch with nothing but cancelled edits is stopped.")
-def cancel_one_edit(
-    context: dg.OpExecutionContext,
-    config: CancelEditConfig,
-    warehouse: WarehouseResource,
-    objects: ObjectsResource,
-    providers: ProvidersResource,
-) -> None:
-    def now() -> datetime:
-        return datetime.now(UTC)
-
+@dg.op(description="Cancels an edit: its call is let go. The sensor stops a batch with nothing but cancelled edits.")
+def cancel_one_edit(context: dg.OpExecutionContext, config: CancelEditConfig, warehouse: WarehouseResource) -> None:
     database = warehouse.open(context)
     try:
         with database.read() as connection:
             edit = named_edit(connection, config.edit)
-        done = cancelling.cancel_edit(database, edit.edit_id, now())
-        context.log.info(done.sentence)
-        if stopping := cancelling.batches_to_stop(database).get(edit.edit_id):
-            reader = reader_of(database, objects.open())
-            limit = WaitLimit(USUAL_TIMEOUT_SECONDS, context.log.info)
-            context.log.info(stop_batch(stopping, providers.connect, database, reader, now, limit).sentence)
+        context.log.info(cancelling.cancel_edit(database, edit.edit_id, datetime.now(UTC)).sentence)
     except GrabientError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from grabient_assets.errors import GrabientError, ImageError, RemovedImageError, StoreError
+from grabient_assets.errors import ImageError, RemovedImageError, StoreError
 from grabient_assets.groups.edits.prompts import recipe_prompt
 from grabient_assets.groups.edits.tables import (
     EDIT_KEYS,
@@ -20,7 +20,7 @@ from grabient_assets.groups.edits.tables import (
     rows_by_edit,
 )
 from grabient_assets.groups.images.failures import error_kind
-from grabient_assets.groups.images.images import StoredContents, StoredImage, images_by_id, record_images
+from grabient_assets.groups.images.images import StoredContents, StoredImage, contents_of, images_by_id, record_images
 from grabient_assets.groups.images.making import image_line_bytes, image_spec, taken_image
 from grabient_assets.groups.images.retouching import Retouch, retouched, with_images
 from grabient_assets.ledger.asking import take_over
@@ -85,19 +85,17 @@ class EditReader(AnswerReader):
             ids = [request.subject for request in requests_of(connection, batch.batch_id)]
             self._asked = rows_by_edit(connection, EditRequest, ids)
             self._given = rows_by_edit(connection, EditInput, ids)
-            wanted = {
-                name
-                for one in self._asked.values()
-                for name in (one.parent_image, one.reference_image, one.root_image)
-                if name
-            }
+            images = ((one.parent_image, one.root_image) for one in self._asked.values())
+            wanted = {image for both in images for image in both}
             self._stored = StoredContents(store, images_by_id(connection, wanted))
 
     def judge(self, request: RequestRecord, result: Result) -> Verdict:
         assert result.image is not None
         edit, given = self._asked[request.subject], self._given[request.subject]
         try:
-            done = retouched(result.image, _retouch(self._stored, edit, given), self._root(edit))
+            root = {name: image for name, image in self._stored.images.items() if name == edit.root_image}
+            first = contents_of(self._store, root).get(edit.root_image)  # none where it was removed
+            done = retouched(result.image, _retouch(self._stored, edit, given), first)
         except RemovedImageError as error:
             return Verdict("invalid", str(error), "parent_removed")
         except (ImageError, StoreError) as error:
@@ -106,12 +104,6 @@ class EditReader(AnswerReader):
         verdict = taken_image(done.png, "edit", request, self._batch, self._store, origin)
         measures = EditMeasures(edit_id=edit.edit_id, **asdict(done.measures))
         return Verdict(verdict.fate, verdict.error, (verdict.payload, measures, done.changes))
-
-    def _root(self, edit: EditRequest) -> bytes | None:
-        try:
-            return self._stored.image(edit.root_image)
-        except GrabientError:
-            return None
 
     def rows(self, batch: BatchRecord, settled: Sequence[Settled], now: datetime) -> list[EditedImage]:
         return [self._row(batch, one, now, frozenset()) for one in settled if one.final]
@@ -123,20 +115,14 @@ class EditReader(AnswerReader):
         final = [one for one in settled if one.final]
         asked = rows_by_edit(connection, EditRequest, [one.request.subject for one in final])
         cancelled = frozenset(one.edit_id for one in asked.values() if one.cancel_asked_at is not None)
-        kept: list[StoredImage] = []
-        measures: list[EditMeasures] = []
-        for one in final:
-            image = _image_of(one)
-            if image is None:
-                continue
-            if one.request.subject not in cancelled:
-                kept.append(image)
-                measures.append(one.verdict.payload[1])
-            elif not images_by_id(connection, [image.image_id], removed=True):
+        made = [one for one in final if _image_of(one) is not None]
+        kept = [one.verdict.payload for one in made if one.request.subject not in cancelled]
+        record_images(connection, [image for image, _, _ in kept])
+        measures = [measured for _, measured, _ in kept]
+        insert_rows(connection, "edit_measures", measures, replacing(EditMeasures, ("edit_id",)))
+        for image in (one.verdict.payload[0] for one in made if one.request.subject in cancelled):
+            if not images_by_id(connection, [image.image_id], removed=True):
                 self._store.delete(image.object_key)
-        record_images(connection, kept)
-        if measures:
-            insert_rows(connection, "edit_measures", measures, replacing(EditMeasures, ("edit_id",)))
         rows = [self._row(batch, one, now, cancelled) for one in final]
         insert_rows(connection, EDITED_IMAGES.name, rows, EDITED_IMAGES.keep_the_better)
         take_over(connection, EDIT, now)

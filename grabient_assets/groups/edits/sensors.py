@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from grabient_assets.asking.sensors import sending_run
-from grabient_assets.groups.edits import cancelling
 from grabient_assets.groups.edits.assets import unreported
-from grabient_assets.groups.edits.jobs import cancel_edit, report_edits, submit_edits
+from grabient_assets.groups.edits.cancelling import batches_to_stop
+from grabient_assets.groups.edits.jobs import report_edits, submit_edits
 from grabient_assets.groups.edits.purpose import EDIT
 from grabient_assets.groups.edits.tables import Edit, edits_of
 from grabient_assets.groups.purposes import PURPOSES
@@ -38,12 +38,12 @@ MOST_STARTED_PER_TICK = 20
 MOST_MARKED_PER_TICK = 10
 
 
-def edits_due(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+def edits_due(cancel_batch: dg.JobDefinition, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     """The sensor: a run for each edit that is due, one for each provider's batch, and one that reports."""
 
     @dg.sensor(
         name="edits_due",
-        jobs=[submit_edits, report_edits, cancel_edit],
+        jobs=[submit_edits, report_edits, cancel_batch],
         minimum_interval_seconds=SECONDS,
         default_status=status,
         description="Sends each edit that is asked for in a run of its own, those in batch delivery together; reports "
@@ -169,11 +169,10 @@ def _marking(instance: dg.DagsterInstance, known: Sequence[Edit]) -> Iterator[dg
 
 def _stopping(database: Warehouse, known: Sequence[Edit], at_work: frozenset[str]) -> Iterator[dg.RunRequest]:
     """A run that stops a batch at its provider once nothing but cancelled edits is in it."""
-    if not any(edit.delivery == "batch" and edit.status == "cancelled" and edit.batch_id for edit in known):
-        return
-    for edit_id, batch_id in cancelling.batches_to_stop(database).items():
-        role = f"stop-edits-{batch_id}"
+    cancelled = any(edit.delivery == "batch" and edit.status == "cancelled" for edit in known)
+    for batch_id in sorted(set(batches_to_stop(database).values())) if cancelled else ():
+        role = f"stop-{batch_id}"
         if role not in at_work:
             stopping = next_attempt(role, work_of(role, [batch_id]), 0)
-            config = {"ops": {"cancel_one_edit": {"config": {"edit": edit_id}}}}
-            yield dg.RunRequest(run_key=stopping.run_key, job_name="cancel_edit", tags=stopping.tags, run_config=config)
+            config = {"ops": {"stop_and_collect": {"config": {"batch": batch_id}}}}
+            yield dg.RunRequest(stopping.run_key, run_config=config, tags=stopping.tags, job_name="cancel_batch")

@@ -73,6 +73,17 @@ def test_the_job_cancels_and_says_so(edits: Edits) -> None:
     assert not edits.job("cancel_edit", "cancel_one_edit", {"edit": "ed_x"}).success
 
 
+def test_a_batch_of_nothing_but_cancelled_edits_is_stopped_by_the_sensor(edits: Edits) -> None:
+    edit_id = edits.ask(edits.add().image_id, delivery="batch")
+    edits.emulator.faults({"match": {"provider": "openai"}, "action": {"do": "pending"}})
+    edits.send()
+    edits.cancel(edit_id)
+    edits.drive()
+    assert [run.job for run in edits.finished if run.job == "cancel_batch"] == ["cancel_batch"]
+    assert edits.rows("SELECT status, outcome FROM batches") == [("collected", "cancelled")]
+    assert edits.edit(edit_id).status == "cancelled"
+
+
 def test_a_run_that_comes_after_the_cancellation_sends_nothing(edits: Edits) -> None:
     """The sensor asked for the run before the person cancelled."""
     edit_id = edits.ask(edits.add().image_id)
