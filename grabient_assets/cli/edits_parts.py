@@ -12,7 +12,7 @@ import typer
 
 from grabient_assets.cli.console import print_json, print_note, print_output
 from grabient_assets.cli.options import open_warehouse, opened_as_it_is
-from grabient_assets.cli.stopping import go_on_by
+from grabient_assets.cli.stopping import end_with, go_on_by
 from grabient_assets.wording import counted, one_line
 
 if TYPE_CHECKING:
@@ -172,6 +172,7 @@ def follow(edit_id: str, warehouse: Warehouse, settings: Settings, timeout: floa
             print_note(f"{finished.job}: {one_line(finished.failure or '')}")
 
     go_on_by(f"grabient edits run {edit_id}")
+    end_with(lambda: _last_words(document(edit_id, warehouse)))
     print_note(
         f"{edit_id} is asked. If this is stopped while the editor works, its call is let go and may be billed; "
         f"`grabient edits retry {edit_id} --run` then asks again."
@@ -179,6 +180,16 @@ def follow(edit_id: str, warehouse: Warehouse, settings: Settings, timeout: floa
     for sentence in follow_edit(edit_id, warehouse, settings, timeout, seen).waiting:
         print_note(sentence)
     show_edit(edit_id, warehouse, as_json=as_json, ended=True)
+
+
+def _last_words(one: dict[str, Any]) -> str:
+    """What became of an edit whose command was stopped."""
+    if one["status"] in ("requested", "sent"):
+        how = "was not sent" if one["status"] == "requested" else "is under way"
+        return f"Stopped. Edit {one['edit_id']} {how}: `grabient edits run {one['edit_id']}` goes on."
+    why = "" if one["error"] is None else f": {one['error'].rstrip('.')}"
+    again = "" if one["status"] == "done" else f" `grabient edits retry {one['edit_id']} --run` asks again."
+    return f"Stopped. Edit {one['edit_id']} is {one['status']}{why}.{again}"
 
 
 def document(edit_id: str, warehouse: Warehouse) -> dict[str, Any]:

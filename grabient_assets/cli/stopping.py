@@ -35,6 +35,8 @@ class _Process:
     is_working = False
     onward: str | None = None
     """The command that goes on with the work; None: the same one."""
+    ending: Callable[[], str] | None = None
+    """Gives the last words; None: those about all batches that are under way."""
 
 
 _process = _Process()
@@ -50,6 +52,11 @@ def leave_when_asked() -> None:
 def go_on_by(onward: str) -> None:
     """What a person is told to type when this command is stopped from now on, because the same one would begin anew."""
     _process.onward = onward
+
+
+def end_with(words: Callable[[], str]) -> None:
+    """What a person is told when this command is stopped from now on, in the place of what is under way in all."""
+    _process.ending = words
 
 
 def in_a_thread(work: Callable[[], T]) -> T:
@@ -129,4 +136,6 @@ def _last_words() -> str:
     from grabient_assets.settings import load_settings
 
     with interrupts.finishing(END_AFTER_SECONDS):
+        if _process.ending is not None:
+            return _process.ending()
         return left_under_way(load_settings(), _process.onward)

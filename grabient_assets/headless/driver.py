@@ -38,7 +38,8 @@ class Driver:
     """Drives the sensors of `definitions` on `instance`. `waiting` holds why sensors asked for nothing, by name.
 
     With `asked_only`, runs for palettes that nobody asked a model about are left to the daemon. `sensors` are the names
-    of those that are evaluated, in this order; without it all are.
+    of those that are evaluated, in this order; without it all are. Of the runs that they ask for, those that are not
+    `wanted` are left to the daemon too.
     """
 
     def __init__(
@@ -48,7 +49,9 @@ class Driver:
         *,
         asked_only: bool = False,
         sensors: Sequence[str] | None = None,
+        wanted: Callable[[dg.RunRequest], bool] = lambda _: True,
     ) -> None:
+        self._wanted = wanted
         self._definitions = definitions
         self._instance = instance
         self._asked_only = asked_only
@@ -73,7 +76,7 @@ class Driver:
             # Dagster's own logger writes to the terminal whatever the level.
             context._logger = InstigationLogger(console_logger=logging.getLogger("grabient.sensors"))
             for request in self._requests(sensor.name, sensor.evaluate_tick(context)):
-                if not self._known(sensor.name, request.run_key):
+                if self._wanted(request) and not self._known(sensor.name, request.run_key):
                     yield self._execute(sensor, request)
 
     def _requests(self, name: str, tick: SensorExecutionData) -> list[dg.RunRequest]:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.groups.edits.tables import Edit, edits_of
 from grabient_assets.headless.carrying import any_paused, follow
+from grabient_assets.resources.runs import ROLE_TAG
 from grabient_assets.settings import Settings
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
+    from dagster import RunRequest
+
     from grabient_assets.headless.driver import FinishedRun
 
 SENSORS = ("edits_due", "batches_ended")
@@ -33,12 +36,18 @@ def follow_edit(
     timeout: float,
     seen: Callable[[FinishedRun | None, Edit], None] = lambda *_: None,
 ) -> EditOutcome:
-    """Drive until the edit is done, failed or cancelled, or nothing moves any more. Other edits that are due are sent
-    too: the sensors know no difference."""
+    """Drive until the edit is done, failed or cancelled, or nothing moves any more. Another edit that is due is left to
+    the daemon, but for those that go into the same batch."""
 
     def edit() -> Edit:
         with warehouse.read() as connection:
             return edits_of(connection, [edit_id])[0]
+
+    def wanted(request: RunRequest) -> bool:
+        own = edit()
+        role = request.tags.get(ROLE_TAG)
+        in_its_batch = own.delivery == "batch" and role == f"submit-edit-{own.provider}"
+        return request.job_name != "submit_edits" or request.partition_key == edit_id or in_its_batch
 
     asked = {edit().provider}
     carried = follow(
@@ -49,6 +58,7 @@ def follow_edit(
         is_settled=lambda: edit().settled,
         is_awaited=lambda: edit().status == "sent" or any_paused(asked, warehouse),
         report=lambda finished: seen(finished, edit()),
+        wanted=wanted,
     )
     found = edit()
     left = tuple(carried.waiting[name] for name in SENSORS if name in carried.waiting)

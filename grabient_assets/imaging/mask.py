@@ -84,6 +84,8 @@ def read_mask(content: bytes, width: int, height: int) -> Mask:
                 "The mask has no transparent pixels and is not black and white, so it does not say what may change. "
                 "Make transparent what may change, or paint it white and the rest black."
             )
+        if not black.any():
+            raise MaskError("The mask is white all over and has no transparent pixels: it marks no part. Leave it out.")
     wide, high, size = canvas.width, canvas.height, f"{width} x {height}"
     if (wide, high) != (width, height):
         if min(abs(high * width / wide - height), abs(wide * height / high - width)) > 1:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,9 +23,10 @@ from grabient_assets.emulator.endpoint import read_endpoint
 from grabient_assets.groups.chorus.asking import Wish, ask_chorus, plan_group
 from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets_tests.cli.running import QUESTION, Ended, at_a_terminal, emulator, palettes, typed
+from grabient_assets_tests.cli.running import QUESTION, Ended, at_a_terminal, emulator, hear_signals, palettes, typed
 from grabient_assets_tests.groups.edits.place import picture
-from grabient_assets_tests.pipeline.place import control
+from grabient_assets_tests.hanging import HANGING_SECONDS, until
+from grabient_assets_tests.pipeline.place import COMMANDS, control, environment_of
 
 PROMPT = ("--kind", "prompt", "--prompt", "a red door")
 MASK = ("--mask", "0.25,0.25,0.5,0.5")
@@ -354,6 +357,35 @@ def test_every_failure_has_its_kind_and_a_sentence(grabient: Typed) -> None:
     assert healed["status"] == "done" and healed["possible_usd"] == late["possible_usd"]
     again = grabient("edits", "retry", late["edit_id"])
     assert again.code == 2 and "is done" in again.err
+
+
+def test_run_sends_the_edit_that_is_named_and_no_other(grabient: Typed) -> None:
+    root = grabient.add(grabient.file(picture()))
+    other = grabient.done("edits", "new", root, *PROMPT)["edit_id"]
+    mine = grabient.done("edits", "new", "latest", *PROMPT, "--run")
+    assert (mine["status"], grabient.calls()) == ("done", 1)
+    assert grabient.sql("SELECT status FROM edits WHERE edit_id = ?", other) == [("requested",)]
+
+
+def test_a_command_that_is_stopped_says_what_became_of_its_edit(grabient: Typed) -> None:
+    root = grabient.add(grabient.file(picture()))
+    grabient.done("edits", "new", root, *PROMPT)
+    grabient.fault(do="hold", seconds=60)
+    with subprocess.Popen(
+        [str(COMMANDS / "grabient"), "edits", "run", "latest"],
+        env={**environment_of(grabient.folder), **grabient.values},
+        stderr=subprocess.PIPE,
+        preexec_fn=hear_signals,
+        text=True,
+    ) as process:
+        until(lambda: grabient.control("calls")["under_way"].get("openai"))
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=HANGING_SECONDS)
+    assert process.returncode == 130
+    [(edit_id, status, possible)] = grabient.sql("SELECT edit_id, status, possible_usd FROM edits")
+    assert status == "failed" and possible > 0
+    assert f"Stopped. Edit {edit_id} is failed: It was asked and no answer came; it may have been billed." in err
+    assert f"`grabient edits retry {edit_id} --run` asks again." in err
 
 
 def test_the_editor_gets_base_reference_and_mask_in_this_order(grabient: Typed) -> None:

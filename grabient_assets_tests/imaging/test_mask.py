@@ -144,6 +144,12 @@ def test_black_and_white_is_converted_with_a_note(mode: str):
     assert mask.changes == (NO_ALPHA,)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_plain_white_marks_nothing(mode: str):
+    with pytest.raises(MaskError, match="white all over and has no transparent pixels: it marks no part"):
+        read_mask(saved(Image.new(mode, (64, 48), "white")), 64, 48)
+
+
 def test_black_and_white_may_be_a_little_off_as_jpeg_makes_it():
     content = saved(black_and_white(flags()), "JPEG", quality=95)
     assert len(np.unique(read_canvas(content).pixels[:, :, 0])) > 2

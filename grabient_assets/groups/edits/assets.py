@@ -152,8 +152,8 @@ def collect_edits(
         failed = [] if config.settled else [edit for edit in found if edit.settled and edit.status != "done"]
     yield from checks.results(edit_checks, database, context.selected_asset_check_keys)
     if failed:
-        named = "; ".join(f"{edit.edit_id} {edit.status}: {edit.error}" for edit in failed[:NAMED_AT_MOST])
-        raise dg.Failure(f"{named} Ask again with `grabient edits retry`.", allow_retries=False)
+        reasons = (f"{edit.edit_id} {edit.status}: {(edit.error or '').rstrip('.')}" for edit in failed[:NAMED_AT_MOST])
+        raise dg.Failure(f"{'; '.join(reasons)}. Ask again with `grabient edits retry`.", allow_retries=False)
 
 
 def unreported(instance: dg.DagsterInstance, done: Sequence[Edit]) -> list[Edit]:

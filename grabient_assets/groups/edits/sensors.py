@@ -34,7 +34,7 @@ SECONDS = 5
 """Between two ticks, in both modes: a person waits for an edit."""
 EDIT_TAG = "grabient/edit"
 """On the run of a single edit. dagster.yaml limits how many of them wait for editors at the same time."""
-MOST_STARTED_PER_TICK = 20
+MOST_STARTED_PER_TICK = 100
 MOST_MARKED_PER_TICK = 10
 
 

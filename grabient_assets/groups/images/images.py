@@ -86,18 +86,20 @@ def images_by_id(
 
 
 def named_image(connection: DuckDBPyConnection, name: str, *, removed: bool = False) -> StoredImage:
-    """The image with this id, or the one that was made for this run or edit, or a unique beginning of either. Raises
-    UsageError, and unless `removed` images are meant too, RemovedImageError for one that was removed."""
+    """The image with this id, or the one that was made for this run or edit, or a unique beginning of either; `latest`
+    is the newest. Raises UsageError, and unless `removed` images are meant too, RemovedImageError for one that was
+    removed."""
     columns = ", ".join(StoredImage.__dataclass_fields__)
     rows = connection.execute(
-        f"SELECT {columns} FROM images WHERE $1 <> '' AND (starts_with(image_id, $1) OR starts_with(subject, $1)) "
+        f"SELECT {columns} FROM images WHERE ($1 = 'latest' AND removed_at IS NULL) "
+        "OR ($1 <> '' AND (starts_with(image_id, $1) OR starts_with(subject, $1))) "
         "ORDER BY subject = $1 DESC, image_id = $1 DESC, created_at DESC, image_id LIMIT 2",
         [name],
     ).fetchall()
     found = [StoredImage(*row) for row in rows]
     if not found:
         raise UsageError(f"There is no image {name!r}. `grabient images list` names them.")
-    if len(found) > 1 and name not in (found[0].image_id, found[0].subject):
+    if len(found) > 1 and name not in (found[0].image_id, found[0].subject, "latest"):
         raise UsageError(f"{name!r} is the beginning of several images; write more of it.")
     if found[0].removed_at is not None and not removed:
         raise RemovedImageError(
