@@ -15,8 +15,6 @@ from grabient_assets.settings import Settings
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
-    from dagster import RunRequest
-
     from grabient_assets.headless.driver import FinishedRun
 
 QUIET_LOOKS = 5
@@ -40,11 +38,11 @@ def follow(
     is_settled: Callable[[], bool],
     is_awaited: Callable[[], bool],
     report: Callable[[FinishedRun | None], None],
-    wanted: Callable[[RunRequest], bool] = lambda _: True,
+    wanted: Callable[[str | None, str | None], bool] = lambda *_: True,
 ) -> Carried:
     """Drive these sensors until the work is settled, or nothing moves any more. `is_awaited`: something is to come
     without anything moving here, such as the end of a batch. `report` is told of every run, and of every pass with
-    None. Runs that are not `wanted` are left to the daemon.
+    None. Runs that are not `wanted`, by job and partition, are left to the daemon.
 
     Work that was held after failures is tried at once: a person asks for it. The process is seen as following a run.
     """

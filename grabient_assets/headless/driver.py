@@ -39,7 +39,7 @@ class Driver:
 
     With `asked_only`, runs for palettes that nobody asked a model about are left to the daemon. `sensors` are the names
     of those that are evaluated, in this order; without it all are. Of the runs that they ask for, those that are not
-    `wanted` are left to the daemon too.
+    `wanted`, by job and partition, are left to the daemon too.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Driver:
         *,
         asked_only: bool = False,
         sensors: Sequence[str] | None = None,
-        wanted: Callable[[dg.RunRequest], bool] = lambda _: True,
+        wanted: Callable[[str | None, str | None], bool] = lambda *_: True,
     ) -> None:
         self._wanted = wanted
         self._definitions = definitions
@@ -76,7 +76,7 @@ class Driver:
             # Dagster's own logger writes to the terminal whatever the level.
             context._logger = InstigationLogger(console_logger=logging.getLogger("grabient.sensors"))
             for request in self._requests(sensor.name, sensor.evaluate_tick(context)):
-                if self._wanted(request) and not self._known(sensor.name, request.run_key):
+                if not self._known(sensor.name, request.run_key):
                     yield self._execute(sensor, request)
 
     def _requests(self, name: str, tick: SensorExecutionData) -> list[dg.RunRequest]:
@@ -90,7 +90,8 @@ class Driver:
             self._cursors[name] = tick.cursor
         if tick.skip_message:
             self.waiting[name] = tick.skip_message
-        return [one for one in tick.run_requests or () if not (self._asked_only and UNASKED_TAG in one.tags)]
+        asked = [one for one in tick.run_requests or () if not (self._asked_only and UNASKED_TAG in one.tags)]
+        return [one for one in asked if self._wanted(one.job_name, one.partition_key)]
 
     def _known(self, sensor_name: str, run_key: str | None) -> bool:
         """Whether this sensor has asked for this run before: the daemon's own rule."""

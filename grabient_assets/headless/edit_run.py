@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.groups.edits.tables import Edit, edits_of
 from grabient_assets.headless.carrying import any_paused, follow
-from grabient_assets.resources.runs import ROLE_TAG
 from grabient_assets.settings import Settings
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
-    from dagster import RunRequest
-
     from grabient_assets.headless.driver import FinishedRun
 
 SENSORS = ("edits_due", "batches_ended")
@@ -43,11 +40,15 @@ def follow_edit(
         with warehouse.read() as connection:
             return edits_of(connection, [edit_id])[0]
 
-    def wanted(request: RunRequest) -> bool:
-        own = edit()
-        role = request.tags.get(ROLE_TAG)
-        in_its_batch = own.delivery == "batch" and role == f"submit-edit-{own.provider}"
-        return request.job_name != "submit_edits" or request.partition_key == edit_id or in_its_batch
+    def wanted(job: str | None, partition: str | None) -> bool:
+        """A run of a batch stands under the first edit in it."""
+        if job != "submit_edits" or partition == edit_id:
+            return True
+        with warehouse.read() as connection:
+            known = {
+                one.edit_id: (one.delivery, one.provider) for one in edits_of(connection, [edit_id, partition or ""])
+            }
+        return known[edit_id][0] == "batch" and known.get(partition or "") == known[edit_id]
 
     asked = {edit().provider}
     carried = follow(

@@ -110,7 +110,7 @@ def test_families_beside_the_palettes(tmp_path: Path) -> None:
     def shown(*arguments: str):
         return CliRunner().invoke(app, ["prompts", *arguments], env=environment(tmp_path / "data"))
 
-    assert "--family chorus, --family knowledge" in shown().stderr
+    assert "--family chorus, --family edits, --family knowledge" in shown().stderr
     listed = json.loads(shown("--family", "knowledge", "--json").stdout)["prompts"]
     assert (listed[0]["prompt_version"], listed[0]["purpose"]) == ("knowledge/v1", "extraction")
     artists = json.loads(shown("--family", "chorus", "--json").stdout)["prompts"]

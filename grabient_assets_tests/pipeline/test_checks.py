@@ -10,7 +10,9 @@ import dagster as dg
 import pytest
 
 from grabient_assets.groups.chorus.checks import artwork_checks, statement_checks
+from grabient_assets.groups.edits.checks import edit_checks
 from grabient_assets.groups.fetching.checks import source_checks
+from grabient_assets.groups.images.checks import chain_checks
 from grabient_assets.groups.knowledge.checks import entry_checks
 from grabient_assets.groups.retrieval.checks import index_checks, report_checks
 from grabient_assets_tests.pipeline.driven import Driven, driven
@@ -58,7 +60,10 @@ CHECKS = (
 ROWS = ("palette_tags", "tag_consensus", "refined_tags", "palette_images", "palette_embeddings", "palette_index")
 MEASURED = (FELL, APART, INDEX, BEATS)
 """Run alone here: a run that makes a report or syncs the index would mend what was planted."""
-ELSEWHERE = (*statement_checks, *artwork_checks, *source_checks, *entry_checks, *index_checks, *report_checks)
+ELSEWHERE = (
+    *(*statement_checks, *artwork_checks, *edit_checks, *chain_checks),
+    *(*source_checks, *entry_checks, *index_checks, *report_checks),
+)
 """Checks whose bad rows stand in `test_checks.py` of their groups."""
 
 GOOD = """
