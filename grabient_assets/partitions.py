@@ -84,6 +84,13 @@ def additions(
     return found
 
 
+def unreported(instance: dg.DagsterInstance, asset: str, keys: Iterable[str]) -> list[str]:
+    """Those of the partitions that have no materialization of the asset yet."""
+    wanted = list(keys)
+    known = instance.get_materialized_partitions(dg.AssetKey(asset)) if wanted else set[str]()
+    return [key for key in wanted if key not in known]
+
+
 def version_in_use() -> tuple[str, ...]:
     """The prompt version of GRABIENT_PROMPT_VERSION; none while it is a draft, or `released.toml` cannot be read:
     asking and sending report that error."""

@@ -24,6 +24,7 @@ from grabient_assets.ledger.send import closed_until
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import (
     ABOUT_TAG,
+    MOST_MARKED_PER_TICK,
     WORK_TAG,
     Attempt,
     attempt,
@@ -41,7 +42,6 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*`owners` o
 
 COLLECT_ROLE = "collect"
 MARK_ROLE = "mark-failed"
-MOST_MARKED_PER_TICK = 10
 
 
 def due_sensor(

@@ -71,6 +71,13 @@ def family_version(family: Path, name: str | None) -> str:
     return found
 
 
+def family_prompt(family: Path, version: str, rules: Sequence[PromptRules], purpose: str) -> Prompt:
+    """The prompt of a purpose under a version of this family, `chorus/v1` or `v1`; it is called `chorus/v1`. Raises
+    PromptError."""
+    name = version.removeprefix(f"{family.name}/")
+    return replace(load_prompt_set(family, name, rules)[purpose], version=f"{family.name}/{name}")
+
+
 def _folders(root: Path) -> list[Path]:
     return [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith((".", "_"))]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -96,6 +96,9 @@ GAVE_UP = f"The last {MAX_FAILED_ATTEMPTS} runs at this work failed"
 PAUSE_AFTER_FAILURES = timedelta(minutes=15)
 
 
+MOST_MARKED_PER_TICK = 10
+"""The most runs of one tick that only mark a partition as failed."""
+
 PUT_OFF_TAG = ".dagster/grabient_put_off"
 """On a failed run whose provider was busy or out of reach. The ledger spaces the next tries out, for as long as it
 takes, so such runs are no reason to give up."""
@@ -141,6 +144,20 @@ def work_of(role: str, items: Iterable[str]) -> str:
 def next_attempt(role: str, work: str, number: int) -> Attempt:
     """The attempt that follows the one of this number."""
     return Attempt(run_key=f"{role}-{work}-{number + 1}", tags={ROLE_TAG: role, WORK_TAG: work})
+
+
+def unmarked_failures(
+    instance: dg.DagsterInstance, role: str, failures: Mapping[str, tuple[Iterable[str], str]]
+) -> Iterator[tuple[str, Attempt]]:
+    """The failures for which no run was asked yet that fails with the reason: partition and attempt, ten per tick.
+
+    `failures` holds by partition what identifies the failure, and what the run is about, in a few words.
+    """
+    seen = {value for _, values in instance.get_run_tags([WORK_TAG]) for value in values} if failures else set[str]()
+    works = {partition: work_of(role, items) for partition, (items, _) in failures.items()}
+    for partition in [one for one, work in works.items() if work not in seen][:MOST_MARKED_PER_TICK]:
+        marking = next_attempt(role, works[partition], 0)
+        yield partition, Attempt(marking.run_key, {**marking.tags, ABOUT_TAG: failures[partition][1]})
 
 
 def record_begun(run: dg.DagsterRun, warehouse: Warehouse) -> None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from grabient_assets.errors import GrabientError, UsageError
-from grabient_assets.groups.chorus.asking import QUALITY, SIZE, Planned, Wish, ask_chorus, plan_group
+from grabient_assets.groups.chorus.asking import SIZE, Planned, Wish, ask_chorus, plan_group
 from grabient_assets.groups.chorus.runs import STATUSES, ChorusRun, counts_of, retry_runs, runs_of
 from grabient_assets.groups.chorus.tables import ChorusGroup, groups
 from grabient_assets.groups.comparisons.documents import group_document, possible_costs, possible_sentence, run_document
 from grabient_assets.groups.comparisons.votes import Choice, next_duel, vote
 from grabient_assets.groups.images.images import images_by_id
+from grabient_assets.groups.images.making import QUALITY
 from grabient_assets.ledger.asking import begin_asking
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.prompting.load import load_prompt_versions

@@ -13,7 +13,6 @@ from starlette.datastructures import UploadFile
 from grabient_assets.errors import GrabientError, ImageError, MaskError, RemovedImageError, WarehouseLockedError
 from grabient_assets.groups.edits.asking import (
     MOST_CHARACTERS,
-    QUALITY,
     EditRefusedError,
     Planned,
     Wish,
@@ -22,6 +21,7 @@ from grabient_assets.groups.edits.asking import (
 )
 from grabient_assets.groups.edits.prompts import KINDS, STRENGTHS
 from grabient_assets.groups.images.images import MOST_BYTES, put_images
+from grabient_assets.groups.images.making import QUALITY
 from grabient_assets.imaging.mask import Fractions, parse_fractions
 from grabient_assets.registry.load import load_registry
 from grabient_assets.settings import parse_dollars

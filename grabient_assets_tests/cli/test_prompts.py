@@ -122,7 +122,7 @@ def test_families_beside_the_palettes(tmp_path: Path) -> None:
     again = shown("--family", "knowledge", "release", "v1")
     assert again.exit_code == 1 and "Prompt version v1 is released already." in again.stderr
     other = shown("--family", "edit")
-    assert other.exit_code == 2 and "there is chorus, knowledge" in other.stderr
+    assert other.exit_code == 2 and "there is chorus, edits, knowledge" in other.stderr
     unknown = shown("diff", "v1", "v9", "--family", "knowledge")
     assert unknown.exit_code == 2 and "'v9'" in unknown.stderr
     assert not (tmp_path / "data").exists()

@@ -17,7 +17,7 @@ from grabient_assets.groups.chorus.purpose import (
     statement_prompt,
 )
 from grabient_assets.groups.chorus.tables import Artist, ChorusGroup, record_group
-from grabient_assets.groups.images.making import image_line_bytes
+from grabient_assets.groups.images.making import image_line_bytes, quality_of
 from grabient_assets.groups.palettes.palette_line import typed_palette
 from grabient_assets.groups.palettes.tables import palettes
 from grabient_assets.ledger.admission import refuse_draft
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from grabient_assets.registry.model import Delivery, Model
 
 SIZE = "1024x1024"
-QUALITY = "medium"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +83,6 @@ def plan_group(connection: DuckDBPyConnection, wish: Wish, usable: Sequence[str]
         raise UsageError(f"The number of iterations is {wish.iterations}; it must be from 1 to {MOST_ANALYSES}.")
     models, brush = _models(wish, now)
     refuse_unaskable((*models, brush), usable, wish.delivery)
-    qualities = brush.images.qualities if brush.images else ()
-    if wish.quality is not None and not qualities:
-        raise UsageError(f"{brush.id} knows no qualities; leave out the quality.")
     group = ChorusGroup(
         group_id=sortable_id("rg_", now),
         prompt_version=prompt.version,
@@ -94,7 +90,7 @@ def plan_group(connection: DuckDBPyConnection, wish: Wish, usable: Sequence[str]
         brush_provider=brush.provider,
         brush=brush.id,
         size=wish.size or SIZE,
-        quality=wish.quality or (QUALITY if QUALITY in qualities else next(iter(qualities), None)),
+        quality=quality_of(wish.quality, brush),
         iterations=wish.iterations,
         artists=tuple(Artist(model.provider, model.id) for model in models),
         delivery=wish.delivery,

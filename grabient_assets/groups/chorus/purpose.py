@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -61,11 +60,9 @@ PROMPT_BYTES = 800
 
 def statement_prompt(version: str) -> Prompt:
     """The artists' prompt of a version, `chorus/v1` or `v1`. Raises PromptError."""
-    from grabient_assets.prompting.load import load_prompt_set
+    from grabient_assets.prompting.load import family_prompt
 
-    name = version.removeprefix(f"{FAMILY}/")
-    prompt = load_prompt_set(PROMPTS_DIR / FAMILY, name, (STATEMENT_RULES,))["statement"]
-    return replace(prompt, version=f"{FAMILY}/{name}")
+    return family_prompt(PROMPTS_DIR / FAMILY, version, (STATEMENT_RULES,), "statement")
 
 
 def statement_message(ref: str, iteration: int, muse: dict[str, Any] | None) -> str:

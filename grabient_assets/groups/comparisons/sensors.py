@@ -12,17 +12,13 @@ from grabient_assets.groups.comparisons.signals import groups_to_compare
 from grabient_assets.partitions import missing_chorus_partitions
 from grabient_assets.resources.runs import (
     ABOUT_TAG,
-    WORK_TAG,
     attempt,
     busy_with,
-    next_attempt,
     runs_or_reason,
-    work_of,
+    unmarked_failures,
 )
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.wording import counted
-
-MOST_MARKED_PER_TICK = 10
 
 
 def chorus_settled(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
@@ -84,24 +80,17 @@ def chorus_settled(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDe
 
 def _marking(instance: dg.DagsterInstance, runs: list[ChorusRun]) -> Iterator[dg.RunRequest]:
     """A run that fails with the reason for each run that failed, once for each failure."""
-    failed = [run for run in runs if run.status == "failed"]
-    if not failed:
-        return
-    seen = {value for _, values in instance.get_run_tags([WORK_TAG]) for value in values}
-    made = 0
-    for run in failed:
-        work = work_of("mark-chorus", [run.run_id, run.stage, run.error or "", str(run.cost_usd)])
-        if work in seen:
-            continue
-        marking = next_attempt("mark-chorus", work, 0)
-        asset = "artworks" if run.stage == "brush" else "artist_statements"
+    found = {run.run_id: run for run in runs if run.status == "failed"}
+    failed = {
+        run_id: ((run_id, run.stage, run.error or "", str(run.cost_usd)), f"{run.artist} failed")
+        for run_id, run in found.items()
+    }
+    for run_id, marking in unmarked_failures(instance, "mark-chorus", failed):
+        asset = "artworks" if found[run_id].stage == "brush" else "artist_statements"
         yield dg.RunRequest(
             run_key=marking.run_key,
             job_name="report_chorus",
-            partition_key=run.run_id,
+            partition_key=run_id,
             asset_selection=[dg.AssetKey(asset)],
-            tags={**marking.tags, ABOUT_TAG: f"{run.artist} failed"},
+            tags=marking.tags,
         )
-        made += 1
-        if made == MOST_MARKED_PER_TICK:
-            return

@@ -24,7 +24,7 @@ from grabient_assets.groups.images.images import (
     record_images,
     uploaded_image,
 )
-from grabient_assets.groups.images.making import image_line_bytes
+from grabient_assets.groups.images.making import image_line_bytes, quality_of
 from grabient_assets.groups.images.retouching import hand_over
 from grabient_assets.ledger.admission import refuse_draft
 from grabient_assets.ledger.asking import begin_asking
@@ -45,9 +45,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from grabient_assets.imaging.mask import Fractions, Mask
-    from grabient_assets.registry.model import Delivery, ImageRules, Model
+    from grabient_assets.registry.model import Delivery, Model
 
-QUALITY = "medium"
 MOST_CHARACTERS = 4_000
 """Of what a person writes: the prompt file and the context come on top, and OpenAI takes 32,000 in all."""
 
@@ -133,7 +132,8 @@ def plan_edit(
     except ImageError as error:
         raise EditRefusedError("bad_mask", str(error)) from error
     flat = None if mask is None else mask.png()
-    rules, place = _rules(model), place_in_chain(connection, image.image_id)
+    rules, place = model.images, place_in_chain(connection, image.image_id)
+    assert rules is not None  # the registry refuses an editor without rules
     given = EditInput(edit_id=sortable_id("ed_", now), **asdict(hand_over(parent, mask, rules)))
     roles = ("base", *(("reference",) if reference else ()))
     request = EditRequest(
@@ -151,7 +151,7 @@ def plan_edit(
         prompt_version=prompt.version,
         prompt_digest=prompt.digest,
         size=f"{given.sent_width}x{given.sent_height}",
-        quality=wish.quality or (QUALITY if QUALITY in rules.qualities else next(iter(rules.qualities), None)),
+        quality=quality_of(wish.quality, model),
         size_policy="strict" if wish.strict_size else "fit",
         delivery=wish.delivery,
         replay_of=wish.replay_of,
@@ -253,14 +253,7 @@ def _editor(wish: Wish, usable: Sequence[str], now: datetime) -> Model:
     model = registry.panel("editor")[0] if wish.editor is None else registry.named(wish.editor, "editor")
     registry.usable(model, now.date())
     refuse_unaskable((model,), usable, wish.delivery)
-    if wish.quality is not None and not _rules(model).qualities:
-        raise UsageError(f"{model.id} knows no qualities; leave out the quality.")
     return model
-
-
-def _rules(model: Model) -> ImageRules:
-    assert model.images is not None  # the registry refuses an editor without rules
-    return model.images
 
 
 def _reference(connection: DuckDBPyConnection, wish: Wish, now: datetime) -> tuple[StoredImage | None, bytes | None]:

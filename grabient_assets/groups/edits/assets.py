@@ -20,7 +20,7 @@ from grabient_assets.groups.markdown import inline_image
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.ledger.send import Sent
-from grabient_assets.partitions import edits
+from grabient_assets.partitions import edits, unreported
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.reporting import report_materializations, show_reason
@@ -143,8 +143,9 @@ def collect_edits(
         chosen = None if config.settled else context.partition_keys
         with database.read() as connection:
             found = edits_of(connection, chosen)
-            done = [edit for edit in found if edit.status == "done"]
-            done = unreported(context.instance, done) if config.settled else done
+            ids = [edit.edit_id for edit in found if edit.status == "done"]
+            fresh = set(unreported(context.instance, "edited_images", ids) if config.settled else ids)
+            done = [edit for edit in found if edit.edit_id in fresh]
             measures = rows_by_edit(connection, EditMeasures, [edit.edit_id for edit in done])
             wanted = {image for edit in done for image in (edit.parent_image, edit.image_id) if image}
             images = images_by_id(connection, wanted)
@@ -154,12 +155,6 @@ def collect_edits(
     if failed:
         reasons = (f"{edit.edit_id} {edit.status}: {(edit.error or '').rstrip('.')}" for edit in failed[:NAMED_AT_MOST])
         raise dg.Failure(f"{'; '.join(reasons)}. Ask again with `grabient edits retry`.", allow_retries=False)
-
-
-def unreported(instance: dg.DagsterInstance, done: Sequence[Edit]) -> list[Edit]:
-    """Those of the finished edits that have no materialization."""
-    known = instance.get_materialized_partitions(dg.AssetKey("edited_images")) if done else set[str]()
-    return [edit for edit in done if edit.edit_id not in known]
 
 
 def _events(

@@ -23,11 +23,9 @@ STRENGTHS = {1: "subtle", 2: "balanced", 3: "strong"}
 
 def edit_prompt(version: str, kind: str) -> Prompt:
     """The prompt for edits of a kind under a version, `edits/v1` or `v1`. Raises PromptError."""
-    from grabient_assets.prompting.load import load_prompt_set
+    from grabient_assets.prompting.load import family_prompt
 
-    name = version.removeprefix(f"{FAMILY}/")
-    prompt = load_prompt_set(PROMPTS_DIR / FAMILY, name, RULES)[kind]
-    return replace(prompt, version=f"{FAMILY}/{name}")
+    return family_prompt(PROMPTS_DIR / FAMILY, version, RULES, kind)
 
 
 def recipe_of(prompt_version: str, kind: str, size: str, quality: str | None) -> str:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from grabient_assets.asking.sensors import sending_run
-from grabient_assets.groups.edits.assets import unreported
 from grabient_assets.groups.edits.cancelling import batches_to_stop
 from grabient_assets.groups.edits.jobs import report_edits, submit_edits
 from grabient_assets.groups.edits.purpose import EDIT
@@ -14,15 +13,15 @@ from grabient_assets.groups.edits.tables import Edit, edits_of
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.ledger.held_work import Work, sendable_requests
 from grabient_assets.ledger.send import closed_until
-from grabient_assets.partitions import additions, edits
+from grabient_assets.partitions import additions, edits, unreported
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import (
     ABOUT_TAG,
-    WORK_TAG,
     attempt,
     next_attempt,
     roles_at_work,
     runs_or_reason,
+    unmarked_failures,
     work_of,
 )
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
@@ -35,7 +34,6 @@ SECONDS = 5
 EDIT_TAG = "grabient/edit"
 """On the run of a single edit. dagster.yaml limits how many of them wait for editors at the same time."""
 MOST_STARTED_PER_TICK = 100
-MOST_MARKED_PER_TICK = 10
 
 
 def edits_due(cancel_batch: dg.JobDefinition, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
@@ -131,18 +129,18 @@ def _reporting(
     instance: dg.DagsterInstance, database: Warehouse, known: Sequence[Edit], at_work: frozenset[str]
 ) -> Iterator[dg.RunRequest | str]:
     """A run that reports what no run of its own reported. It waits for runs that are at it."""
-    done = [edit for edit in known if edit.status == "done"]
+    done = [edit.edit_id for edit in known if edit.status == "done"]
     if not done or any(role.startswith(("submit-edit", "report-edits")) for role in at_work):
         return
-    if fresh := unreported(instance, done):
-        going = attempt(instance, database, "report-edits", [edit.edit_id for edit in fresh])
+    if fresh := unreported(instance, "edited_images", done):
+        going = attempt(instance, database, "report-edits", fresh)
         if isinstance(going, str):
             yield going
             return
         yield dg.RunRequest(
             run_key=going.run_key,
             job_name="report_edits",
-            partition_key=fresh[0].edit_id,
+            partition_key=fresh[0],
             tags={**going.tags, ABOUT_TAG: f"{counted(len(fresh), 'edit')} reported"},
             run_config={"ops": {"collect_edits": {"config": {"settled": True}}}},
         )
@@ -151,20 +149,14 @@ def _reporting(
 def _marking(instance: dg.DagsterInstance, known: Sequence[Edit]) -> Iterator[dg.RunRequest]:
     """A run that fails with the reason for each edit in batch delivery that failed, once for each failure. Direct ones
     have failed in the run that sent them."""
-    failed = [edit for edit in known if edit.delivery == "batch" and edit.settled and edit.status != "done"]
-    if not failed:
-        return
-    seen = {value for _, values in instance.get_run_tags([WORK_TAG]) for value in values}
-    marked = [(edit, work_of("mark-edit", [edit.edit_id, edit.error or "", str(edit.done_at)])) for edit in failed]
-    for edit, work in [(edit, work) for edit, work in marked if work not in seen][:MOST_MARKED_PER_TICK]:
-        marking = next_attempt("mark-edit", work, 0)
-        yield dg.RunRequest(
-            run_key=marking.run_key,
-            job_name="report_edits",
-            partition_key=edit.edit_id,
-            asset_selection=[dg.AssetKey("edited_images")],
-            tags={**marking.tags, ABOUT_TAG: f"{edit.label} {edit.status}"},
-        )
+    failed = {
+        edit.edit_id: ((edit.edit_id, edit.error or "", str(edit.done_at)), f"{edit.label} {edit.status}")
+        for edit in known
+        if edit.delivery == "batch" and edit.settled and edit.status != "done"
+    }
+    for edit_id, marking in unmarked_failures(instance, "mark-edit", failed):
+        asset, job = [dg.AssetKey("edited_images")], "report_edits"
+        yield dg.RunRequest(marking.run_key, None, marking.tags, job, asset_selection=asset, partition_key=edit_id)
 
 
 def _stopping(database: Warehouse, known: Sequence[Edit], at_work: frozenset[str]) -> Iterator[dg.RunRequest]:

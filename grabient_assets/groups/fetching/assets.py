@@ -10,10 +10,11 @@ from grabient_assets.asking import checks
 from grabient_assets.asking.assets import fail_for
 from grabient_assets.groups.fetching.checks import source_checks
 from grabient_assets.groups.fetching.fetching import cut_missing, fetch_due
-from grabient_assets.groups.fetching.partitions import sources, unreported
+from grabient_assets.groups.fetching.partitions import sources
 from grabient_assets.groups.fetching.queue import dead_letters, enqueue
 from grabient_assets.groups.fetching.tables import sources as stored_sources
 from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.partitions import unreported
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.reporting import report_materializations, show_reason

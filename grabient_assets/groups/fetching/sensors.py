@@ -6,22 +6,20 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from grabient_assets.groups.fetching.jobs import fetch_sources
-from grabient_assets.groups.fetching.partitions import missing_sources, unreported
+from grabient_assets.groups.fetching.partitions import missing_sources
 from grabient_assets.groups.fetching.queue import DeadLetter, dead_letters, lost_leases
+from grabient_assets.partitions import unreported
 from grabient_assets.resources.runs import (
     ABOUT_TAG,
-    WORK_TAG,
     attempt,
     busy_with,
-    next_attempt,
     runs_or_reason,
-    work_of,
+    unmarked_failures,
 )
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.wording import counted
 
 ROLE = "fetch-sources"
-MOST_MARKED_PER_TICK = 10
 
 
 def sources_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
@@ -81,15 +79,13 @@ def sources_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefin
 
 def _marking(instance: dg.DagsterInstance, dead: Sequence[DeadLetter]) -> list[dg.RunRequest]:
     """A run that fails with the reason for each dead source, once for each dead letter."""
-    seen = {value for _, values in instance.get_run_tags([WORK_TAG]) for value in values} if dead else set[str]()
-    works = {work_of("mark-source", [one.item_id]): one for one in dead}
+    failed = {one.source_id: ((one.item_id,), f"{one.source_id} failed") for one in reversed(dead)}  # the newest counts
     return [
         dg.RunRequest(
-            run_key=(marking := next_attempt("mark-source", work, 0)).run_key,
-            partition_key=one.source_id,
-            tags={**marking.tags, ABOUT_TAG: f"{one.source_id} failed"},
+            run_key=marking.run_key,
+            partition_key=source_id,
+            tags=marking.tags,
             run_config={"ops": {"read_sources": {"config": {"report": True}}}},
         )
-        for work, one in list(works.items())
-        if work not in seen
-    ][:MOST_MARKED_PER_TICK]
+        for source_id, marking in unmarked_failures(instance, "mark-source", failed)
+    ]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from grabient_assets.errors import ImageError, PromptError
+from grabient_assets.errors import ImageError, PromptError, UsageError
 from grabient_assets.groups.images.images import CHUNK_PREFIX, put_images, stored
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord
 from grabient_assets.ledger.settling import Verdict
@@ -18,6 +18,18 @@ from grabient_assets.store.objects import ObjectStore
 
 SOME_ID = "0" * 48
 """As long as every custom_id of an image."""
+
+
+QUALITY = "medium"
+"""The quality that is asked for when nobody names one."""
+
+
+def quality_of(wanted: str | None, model: Model) -> str | None:
+    """The quality to ask the model for; None: it knows none. Raises UsageError when one is named that it cannot have."""
+    known = model.images.qualities if model.images else ()
+    if wanted is not None and not known:
+        raise UsageError(f"{model.id} knows no qualities; leave out the quality.")
+    return wanted or (QUALITY if QUALITY in known else next(iter(known), None))
 
 
 def image_recipe(purpose: str, recipe: str, model: Model) -> Prompt:

@@ -8,7 +8,6 @@ from pydantic import Field
 from grabient_assets.asking import checks
 from grabient_assets.asking.assets import fail_for, send_purpose
 from grabient_assets.errors import GrabientError
-from grabient_assets.groups.fetching.partitions import unreported
 from grabient_assets.groups.knowledge.areas import AREAS
 from grabient_assets.groups.knowledge.checks import entry_checks
 from grabient_assets.groups.knowledge.coverage import Cell, read_coverage
@@ -24,6 +23,7 @@ from grabient_assets.groups.knowledge.workflows import (
 )
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.ledger.clock import ledger_time
+from grabient_assets.partitions import unreported
 from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.reporting import report_materializations, show_reason

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -56,11 +55,9 @@ TALK_BYTES = 65_000
 
 def extraction_prompt(version: str) -> Prompt:
     """The extractors' prompt of a version, `knowledge/v1` or `v1`. Raises PromptError."""
-    from grabient_assets.prompting.load import load_prompt_set
+    from grabient_assets.prompting.load import family_prompt
 
-    name = version.removeprefix(f"{FAMILY}/")
-    prompt = load_prompt_set(PROMPTS_DIR / FAMILY, name, (EXTRACTION_RULES,))["extraction"]
-    return replace(prompt, version=f"{FAMILY}/{name}")
+    return family_prompt(PROMPTS_DIR / FAMILY, version, (EXTRACTION_RULES,), "extraction")
 
 
 def extraction_message(ref: str, area: int, window: StoredWindow) -> str:

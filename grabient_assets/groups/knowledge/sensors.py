@@ -6,28 +6,25 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from grabient_assets.asking.sensors import sending_run
-from grabient_assets.groups.fetching.partitions import missing_sources, unreported
+from grabient_assets.groups.fetching.partitions import missing_sources
 from grabient_assets.groups.knowledge.coverage import Cell, read_coverage
 from grabient_assets.groups.knowledge.jobs import report_knowledge, submit_extraction
 from grabient_assets.groups.knowledge.partitions import cell_key
 from grabient_assets.groups.knowledge.purpose import EXTRACTION
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.ledger.held_work import sendable_requests
+from grabient_assets.partitions import unreported
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.runs import (
     ABOUT_TAG,
-    WORK_TAG,
     attempt,
-    next_attempt,
     runs_or_reason,
-    work_of,
+    unmarked_failures,
 )
 from grabient_assets.resources.warehouse import WarehouseResource, skipped_while_locked
 from grabient_assets.settings import PROVIDERS
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.wording import counted
-
-MOST_MARKED_PER_TICK = 10
 
 
 def extraction_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
@@ -94,15 +91,9 @@ def _reporting(instance: dg.DagsterInstance, warehouse: Warehouse, found: Sequen
 
 def _marking(instance: dg.DagsterInstance, found: Sequence[Cell]) -> Iterator[dg.RunRequest]:
     """A run that fails with the reason for each cell that failed, once for each failure."""
-    failed = [one for one in found if one.state == "failed"]
-    seen = {value for _, values in instance.get_run_tags([WORK_TAG]) for value in values} if failed else set[str]()
-    made = 0
-    for one in failed:
-        key = cell_key(one.source_id, one.focus_area)
-        work = work_of("mark-knowledge", [key, one.error or ""])
-        if work in seen or made == MOST_MARKED_PER_TICK:
-            continue
-        marking = next_attempt("mark-knowledge", work, 0)
-        tags = {**marking.tags, ABOUT_TAG: f"{key} failed"}
-        yield dg.RunRequest(run_key=marking.run_key, job_name=report_knowledge.name, partition_key=key, tags=tags)
-        made += 1
+    keys = {cell_key(one.source_id, one.focus_area): one for one in found if one.state == "failed"}
+    failed = {key: ((key, one.error or ""), f"{key} failed") for key, one in keys.items()}
+    for key, marking in unmarked_failures(instance, "mark-knowledge", failed):
+        yield dg.RunRequest(
+            run_key=marking.run_key, job_name=report_knowledge.name, partition_key=key, tags=marking.tags
+        )
