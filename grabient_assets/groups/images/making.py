@@ -25,7 +25,7 @@ QUALITY = "medium"
 
 
 def quality_of(wanted: str | None, model: Model) -> str | None:
-    """The quality to ask the model for; None: it knows none. Raises UsageError when one is named that it cannot have."""
+    """The quality to ask the model for; None: it knows none. Raises UsageError when one is named all the same."""
     known = model.images.qualities if model.images else ()
     if wanted is not None and not known:
         raise UsageError(f"{model.id} knows no qualities; leave out the quality.")
