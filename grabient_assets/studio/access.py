@@ -89,7 +89,7 @@ class Access:
 
 WITHOUT_TOKEN = (
     "This form is of an earlier start of the studio, or of another program. Nothing was changed: open the page again, "
-    "and press the button there."
+    "and press the button there. A program sends the token of a page as the header X-Grabient-Token or the field token."
 )
 
 

@@ -67,7 +67,7 @@ def read_wish(ask: Ask, store: ObjectStore) -> Wish:
         reference=_reference(ask, store),
         editor=editor or None,
         quality=quality or None,
-        creativity=int(creativity) if creativity in map(str, STRENGTHS) else 0,
+        creativity=int(creativity) if creativity.isdecimal() and len(creativity) < 4 else 0,
         strict_size=bool(ask.text("strict_size")),
         delivery=_delivery(ask),
     )

@@ -207,6 +207,7 @@ class Refinement {
     this.asking?.abort();
     this.priced.disabled = true;
     this.button.textContent = "Ask for the edit";
+    this.button.disabled = false;
     this.waiting = setTimeout(() => this.askPrice(), 200);
   }
 
@@ -232,7 +233,8 @@ class Refinement {
       this.price.dataset.usd = told.usd.expected;
       const [low, expected, high] = ["low", "expected", "high"].map((name) => dollars(Number(told.usd[name])));
       this.price.textContent = `About ${expected} USD, from ${low} to ${high}, at ${told.size} pixels.`
-        + (told.over ? ` That may be more than ${dollars(Number(told.max_usd))} USD.` : "");
+        + (told.over ? ` That may be more than the ${dollars(Number(told.max_usd))} USD that it may cost at most, so it is not asked.` : "");
+      this.button.disabled = told.over;
       this.button.textContent = `Ask for the edit, about ${expected} USD`;
     } catch (error) {
       if (error.name === "AbortError") return;
