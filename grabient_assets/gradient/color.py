@@ -6,7 +6,7 @@ HSL and LCH are rounded to whole numbers as Grabient shows them to the models; a
 from __future__ import annotations
 
 from cmath import phase
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from math import atan2, cbrt, copysign, cos, degrees, exp, hypot, pi, radians, sin, sqrt
 
@@ -51,16 +51,20 @@ def to_hsl(rgb: RGB) -> Triple:
 
 def to_lch(rgb: RGB) -> Triple:
     """CIE L*C*h of the D65 white point: lightness 0-100, chroma, hue in degrees."""
-    light = [linear(channel) * 100 for channel in rgb]
+    lightness, a, b = lab_of([linear(channel) * 100 for channel in rgb])
+    hue = atan2(b, a) * 180 / pi
+    if hue < 0:
+        hue += 360
+    return round_half_up(lightness), round_half_up(sqrt(a * a + b * b)), round_half_up(hue)
+
+
+def lab_of(light: Sequence[float]) -> tuple[float, float, float]:
+    """CIE L*a*b* (D65) of linear red, green and blue light, 0 to 100."""
     x, y, z = (
         _cie_root((light[0] * row[0] + light[1] * row[1] + light[2] * row[2]) / white)
         for row, white in zip(SRGB_TO_XYZ, D65_WHITE, strict=True)
     )
-    a, b = 500 * (x - y), 200 * (y - z)
-    hue = atan2(b, a) * 180 / pi
-    if hue < 0:
-        hue += 360
-    return round_half_up(116 * y - 16), round_half_up(sqrt(a * a + b * b)), round_half_up(hue)
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
 
 def to_oklch(rgb: RGB) -> tuple[float, float, float]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grabient_assets.gradient.color import CIE_EPSILON, CIE_KAPPA, D65_WHITE, SRGB_TO_XYZ, ciede2000, linear
+from grabient_assets.gradient.color import ciede2000, lab_of, linear
 from grabient_assets.imaging.canvas import opaque, resized
 from grabient_assets.imaging.mask import Mask
 from grabient_assets.imaging.picture import Flags, Floats, Pixels
@@ -111,10 +111,7 @@ def ssim(one: Floats, other: Floats) -> float:
 
 
 def _mean_lab(pixels: Pixels) -> tuple[float, float, float]:
-    """CIE L*a*b* (D65) of the mean in linear light."""
+    """CIE L*a*b* of the mean in linear light."""
     import numpy as np
 
-    light = np.array([100 * linear(level) for level in range(256)])[pixels].mean(axis=(0, 1))
-    parts = np.array(SRGB_TO_XYZ) @ light / D65_WHITE
-    x, y, z = np.where(parts > CIE_EPSILON, np.cbrt(parts), (CIE_KAPPA * parts + 16) / 116).tolist()
-    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+    return lab_of(np.array([100 * linear(level) for level in range(256)])[pixels].mean(axis=(0, 1)).tolist())

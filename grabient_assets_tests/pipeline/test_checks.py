@@ -10,9 +10,8 @@ import dagster as dg
 import pytest
 
 from grabient_assets.groups.chorus.checks import artwork_checks, statement_checks
-from grabient_assets.groups.edits.checks import edit_checks
 from grabient_assets.groups.fetching.checks import source_checks
-from grabient_assets.groups.images.checks import chain_checks
+from grabient_assets.groups.images.checks import chain_checks, edit_checks
 from grabient_assets.groups.knowledge.checks import entry_checks
 from grabient_assets.groups.retrieval.checks import index_checks, report_checks
 from grabient_assets_tests.pipeline.driven import Driven, driven

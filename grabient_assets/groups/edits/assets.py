@@ -12,9 +12,9 @@ from grabient_assets.asking.assets import fail_for, send_purpose
 from grabient_assets.errors import GrabientError
 from grabient_assets.groups.edits.asking import retry_edit
 from grabient_assets.groups.edits.cancelling import cancel_edit
-from grabient_assets.groups.edits.checks import edit_checks
 from grabient_assets.groups.edits.purpose import EDIT
 from grabient_assets.groups.edits.tables import Edit, EditMeasures, edits_of, rows_by_edit
+from grabient_assets.groups.images.checks import edit_checks
 from grabient_assets.groups.images.images import contents_of, images_by_id
 from grabient_assets.groups.markdown import inline_image
 from grabient_assets.groups.purposes import PURPOSES
@@ -49,10 +49,6 @@ class ReportConfig(dg.Config):
 
     settled: bool = False
     """Set by the sensor: every edit that is done and not reported yet, instead of the partitions of this run."""
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dg.asset(
@@ -99,7 +95,7 @@ def _ask_again(
     try:
         with database.write() as connection:
             for edit in again:
-                retry_edit(connection, edit, answers_from, ledger_time(connection, _now()))
+                retry_edit(connection, edit, answers_from, ledger_time(connection, datetime.now(UTC)))
     except GrabientError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     context.log.info("%s of %s edits asked again", len(again), len(found))
@@ -112,7 +108,7 @@ def _cancel_if_terminated(context: dg.AssetExecutionContext, database: Warehouse
         return
     with interrupts.finishing():
         for edit_id in chosen:
-            cancel_edit(database, edit_id, _now(), context.run_id)
+            cancel_edit(database, edit_id, datetime.now(UTC), context.run_id)
 
 
 @dg.multi_asset(

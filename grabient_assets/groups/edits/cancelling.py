@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from grabient_assets.groups.edits.tables import Edit, edits_of
 from grabient_assets.ledger.asks import stop_subjects
 from grabient_assets.ledger.cancel import ask_calls_to_stop
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.warehouse.connection import Warehouse
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +32,9 @@ def cancel_edit(warehouse: Warehouse, edit_id: str, now: datetime, terminated_ru
     terminated this run: it is cancelled, and has not failed."""
     with warehouse.write() as connection:
         before = edits_of(connection, [edit_id])[0]
-        let_go = before.error_kind == "api_no_response" and _sent_by(connection, before) == (terminated_run or "")
+        query = "SELECT submit_run_id FROM batches WHERE batch_id = $1"
+        sent_by = connection.execute(query, [before.batch_id]).fetchone()
+        let_go = before.error_kind == "api_no_response" and sent_by == (terminated_run or "",)
         if before.settled and not let_go:
             return Cancelled(before, False, f"Edit {edit_id} is {before.status} already; nothing was changed.")
         at = ledger_time(connection, now)
@@ -51,12 +49,6 @@ def cancel_edit(warehouse: Warehouse, edit_id: str, now: datetime, terminated_ru
     elif before.delivery == "batch":
         then = "its request is in a batch and may still be billed"
     return Cancelled(edit, True, f"Edit {edit_id} is cancelled; {then}.", batches_to_stop(warehouse).get(edit_id))
-
-
-def _sent_by(connection: DuckDBPyConnection, edit: Edit) -> str | None:
-    """The run that made the last call of the edit."""
-    row = connection.execute("SELECT submit_run_id FROM batches WHERE batch_id = $1", [edit.batch_id]).fetchone()
-    return row[0] if row else None
 
 
 def batches_to_stop(warehouse: Warehouse) -> dict[str, str]:

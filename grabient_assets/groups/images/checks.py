@@ -1,4 +1,4 @@
-"""What must hold of the images of every group that makes some, and of the chains that edits make of them."""
+"""What must hold of the images of every group that makes some, of edited ones, and of their chains."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ def counted_cases(connection: DuckDBPyConnection, query: str) -> tuple[int, list
     return len(rows), [row[0] for row in rows[:20]]
 
 
+_LEAKS = "SELECT edit_id || ': ' || leak_final FROM edit_measures WHERE leak_final > 0 ORDER BY leak_final DESC, 1"
 _SIZES = """
     SELECT e.edit_id || ': ' || i.width || 'x' || i.height || ' of ' || p.width || 'x' || p.height
     FROM edits e JOIN images i ON i.image_id = e.image_id JOIN images p ON p.image_id = e.parent_image
@@ -59,6 +60,14 @@ _ORPHANS = """
     WHERE p.image_id IS NULL OR r.image_id IS NULL OR (e.parent_edit IS NOT NULL AND o.edit_id IS NULL)
        OR e.depth <> coalesce(o.depth, 0) + 1 ORDER BY 1
 """
+edit_checks = (
+    none_of(
+        "outside_the_mask_nothing_changed",
+        "edited_images",
+        "Beyond mask and feather band no pixel of an edited image differs from its parent.",
+        lambda connection: counted_cases(connection, _LEAKS),
+    ),
+)
 chain_checks = (
     none_of(
         "size_is_kept",

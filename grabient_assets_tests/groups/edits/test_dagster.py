@@ -5,8 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from grabient_assets.definitions import grabient
-from grabient_assets.groups.edits.checks import edit_checks
-from grabient_assets.groups.images.checks import chain_checks
+from grabient_assets.groups.images.checks import chain_checks, edit_checks
 from grabient_assets_tests.groups.edits.place import REGION, Edits
 
 CHECKS = {check.spec.name: check for check in (*edit_checks, *chain_checks)}
