@@ -8,7 +8,7 @@ import dagster as dg
 
 from grabient_assets import interrupts
 from grabient_assets.asking import checks
-from grabient_assets.asking.assets import fail_for, send_purpose
+from grabient_assets.asking.assets import NAMED_AT_MOST, fail_for, send_purpose
 from grabient_assets.errors import GrabientError
 from grabient_assets.groups.edits.asking import retry_edit
 from grabient_assets.groups.edits.cancelling import cancel_edit
@@ -29,7 +29,6 @@ from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
 
 GROUP = "edits"
-NAMED_AT_MOST = 10
 THUMBNAIL = 128
 """The longest side of a picture in an event, in pixels: some 3 KB."""
 
