@@ -5,6 +5,7 @@ Dagster is not imported to find that out.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -38,13 +39,13 @@ NOTHING_LOST = "What was sent and answered is in the ledger, and nothing of it i
 
 _WAYS_OUT = (
     ("password", "Correct the password: dagster.yaml names the variable, otherwise PGPASSWORD or ~/.pgpass holds it."),
-    ("does not exist", "Create what is missing (`createdb`, `createuser`), or correct `storage` in {file}."),
+    (r"(database|role) .* does not exist", "Create what is missing (`createdb`, `createuser`), or correct `storage` in {file}."),
     ("starting up", "Try again in a moment."),
     ("shutting down", "Try again when it is up."),
     ("too many clients", "Raise max_connections of the server, or end what holds connections."),
-    ("pg_hba.conf", "Let this machine in (pg_hba.conf of the server), or correct `storage` in {file}."),
+    (r"pg_hba\.conf", "Let this machine in (pg_hba.conf of the server), or correct `storage` in {file}."),
 )
-"""What a person can do, by words of the server's reason. A server that speaks another language gets the last one."""
+"""What a person can do, by patterns of the server's reason. A server that speaks another language gets the last one."""
 _ANY_WAY_OUT = "Start the server, or correct `storage` in {file}."
 
 
@@ -85,7 +86,7 @@ class PostgresRecords:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         refused = [line.rpartition(" failed: ")[2] for line in lines if " failed: " in line]
         said = hide((refused or lines[:1])[-1], self.password).rstrip(".")
-        way_out = next((way for words, way in _WAYS_OUT if words in said), _ANY_WAY_OUT).format(file=self.file)
+        way_out = next((way for pattern, way in _WAYS_OUT if re.search(pattern, said)), _ANY_WAY_OUT).format(file=self.file)
         return f"Dagster's records in {self} cannot be used: {said}. {way_out} {NOTHING_LOST}"
 
     def make_tables(self) -> None:
