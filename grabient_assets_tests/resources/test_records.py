@@ -34,7 +34,9 @@ OPENINGS = {
     "from grabient_assets.settings import load_settings\nopened = dagster_instance(load_settings())",
     "a process of Dagster": "import dagster\nopened = dagster.DagsterInstance.get()",
 }
-LOOK = "with opened as one: print(one.get_runs_count(), one.get_dynamic_partitions('seeds'), one.all_instigator_state())"
+LOOK = (
+    "with opened as one: print(one.get_runs_count(), one.get_dynamic_partitions('seeds'), one.all_instigator_state())"
+)
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +226,7 @@ def test_a_dagster_yaml_that_has_to_be_changed_is_one_sentence(
     ended = load(settings)
     assert (ended.code, ended.err.count("\n")) == (SettingsError.exit_code, 1)
     assert sentence in ended.err and str(file) in ended.err and "plain-word-1" not in ended.err
-    with pytest.raises(SettingsError, match="dagster.yaml"):  # and what Dagster starts by itself
+    with pytest.raises(SettingsError, match=r"dagster\.yaml"):  # and what Dagster starts by itself
         dg.DagsterInstance.from_config(str(settings.dagster_home))
 
 
@@ -276,7 +278,7 @@ main()
 def test_a_dagster_yaml_that_is_no_yaml_is_one_sentence(settings: Settings):
     settings.dagster_home.mkdir(parents=True)
     (settings.dagster_home / "dagster.yaml").write_text("storage: {postgres: [")
-    with pytest.raises(GrabientError, match="dagster.yaml is not YAML: .*Correct it"):
+    with pytest.raises(GrabientError, match=r"dagster\.yaml is not YAML: .*Correct it"):
         dagster_instance(settings)
 
 
@@ -287,4 +289,7 @@ def test_a_statement_that_fails_later_is_one_sentence(server: Server, database: 
     server.psql("ALTER TABLE dynamic_partitions RENAME COLUMN partition TO gone", database)
     ended = load(settings)
     assert (ended.code, ended.err.count("\n")) == (1, 1), ended.err
-    assert "column dynamic_partitions.partition does not exist. Start" in ended.err and f"{HOST}:{server.port}" in ended.err
+    assert (
+        "column dynamic_partitions.partition does not exist. Start" in ended.err
+        and f"{HOST}:{server.port}" in ended.err
+    )
