@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeAlias
 from grabient_assets.groups.embedding.purpose import EMBEDDING
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.ledger import archive, batches, collect, direct
+from grabient_assets.ledger.call_journal import FileJournal, forget_calls
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.providers.connect import connect
@@ -32,13 +33,13 @@ Step: TypeAlias = tuple[Callable[..., Any], Literal["call", "return"], int]
 STEPS: dict[str, Step] = {
     "before the intent": (batches.insert_intent, "call", 1),
     "the intent is written": (direct.make_calls, "call", 1),
-    "a call is noted and not made": (direct.Journal.began, "return", 3),
-    "the call is answered, the answer not written": (direct.Journal.answered, "call", 3),
-    "between two calls": (direct.Journal.answered, "return", 3),
+    "a call is noted and not made": (FileJournal.began, "return", 3),
+    "the call is answered, the answer not written": (FileJournal.answered, "call", 3),
+    "between two calls": (FileJournal.answered, "return", 3),
     "all are answered": (direct.fetch_calls, "call", 1),
     "the results are archived": (archive.archive_results, "return", 1),
     "within the transaction": (collect.write_settled, "return", 1),
-    "the transaction is over": (direct.forget_calls, "call", 1),
+    "the transaction is over": (forget_calls, "call", 1),
 }
 
 
