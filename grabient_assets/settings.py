@@ -290,6 +290,11 @@ def _values(environ: Mapping[str, str] | None) -> dict[str, str]:
     return _set_values(environ)
 
 
+def environment_value(name: str) -> str | None:
+    """The variable that another program's configuration names, as dagster.yaml does; None when it is not set."""
+    return os.environ.get(name)
+
+
 def _set_values(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value.strip() for name, value in environ.items() if value.strip()}
 
