@@ -14,6 +14,7 @@ import secrets
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from grabient_assets import interrupts
 from grabient_assets.errors import WarehouseError
@@ -112,9 +113,9 @@ class LeaseLocks:
             self._ask(f"DELETE FROM {TABLE} WHERE owner = ANY({_array(dead)})")
         return bool(dead)
 
-    def _ask(self, *statements: str) -> list[tuple[object, ...]]:
+    def _ask(self, *statements: str) -> list[tuple[Any, ...]]:
         """The rows of the last statement."""
-        rows: list[tuple[object, ...]] = []
+        rows: list[tuple[Any, ...]] = []
         with self._database.asking() as ask:
             for statement in statements:
                 rows = ask(statement)

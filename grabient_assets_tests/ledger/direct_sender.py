@@ -25,7 +25,7 @@ from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.deadlines import Timeouts
-from grabient_assets_tests.ledger.house import House
+from grabient_assets_tests.ledger.machines import house_at
 
 Step: TypeAlias = tuple[Callable[..., Any], Literal["call", "return"], int]
 """Function, whether it is called or returns, and the how-manieth time."""
@@ -63,7 +63,7 @@ def die_at(step: Step) -> None:
 
 def main(folder: Path, base: str, step: str | None = None) -> None:
     """Send once."""
-    house = House(folder)
+    house = house_at(folder)
     provider = connect("openai", "emulator", base, Timeouts(read=60, transfer=60, attempts=1))
     connection = Connection(provider, "emulator", "emulator", timedelta(0), None)
     if step is not None:
