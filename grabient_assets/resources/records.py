@@ -39,7 +39,10 @@ NOTHING_LOST = "What was sent and answered is in the ledger, and nothing of it i
 
 _WAYS_OUT = (
     ("password", "Correct the password: dagster.yaml names the variable, otherwise PGPASSWORD or ~/.pgpass holds it."),
-    (r"(database|role) .* does not exist", "Create what is missing (`createdb`, `createuser`), or correct `storage` in {file}."),
+    (
+        r"(database|role) .* does not exist",
+        "Create what is missing (`createdb`, `createuser`), or correct `storage` in {file}.",
+    ),
     ("starting up", "Try again in a moment."),
     ("shutting down", "Try again when it is up."),
     ("too many clients", "Raise max_connections of the server, or end what holds connections."),
@@ -86,7 +89,9 @@ class PostgresRecords:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         refused = [line.rpartition(" failed: ")[2] for line in lines if " failed: " in line]
         said = hide((refused or lines[:1])[-1], self.password).rstrip(".")
-        way_out = next((way for pattern, way in _WAYS_OUT if re.search(pattern, said)), _ANY_WAY_OUT).format(file=self.file)
+        way_out = next((way for pattern, way in _WAYS_OUT if re.search(pattern, said)), _ANY_WAY_OUT).format(
+            file=self.file
+        )
         return f"Dagster's records in {self} cannot be used: {said}. {way_out} {NOTHING_LOST}"
 
     def make_tables(self) -> None:
