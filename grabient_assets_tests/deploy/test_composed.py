@@ -1,0 +1,144 @@
+"""The deployment as compose.yaml starts it, process for process: a backfill is launched in the web server, the code
+location is killed while a provider takes a batch, and a second machine works on the same ledger meanwhile. Everything
+ends, and once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from grabient_assets.emulator.endpoint import EmulatorEndpoint, ensure_emulator
+from grabient_assets.registry.load import load_registry
+from grabient_assets_tests.deploy.composed import Composed, composed
+from grabient_assets_tests.hanging import HANGING_SECONDS
+from grabient_assets_tests.pipeline.dev import Dev
+from grabient_assets_tests.pipeline.driven import TAG_BATCHES
+from grabient_assets_tests.pipeline.place import control, creates, emulator_ended_after, samples
+
+PALETTES, CHOSEN = 8, (0, 3, 7)
+PANEL = [(model.provider, model.id) for model in load_registry().panel("tagger")]
+[REFINER] = [(model.provider, model.id) for model in load_registry().panel("refiner")]
+ANALYSES = 2
+HOLD = {"match": {"provider": "openai", "route": "create", "times": 1}, "action": {"do": "hold", "after_accept": True}}
+UNFINISHED = {"QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"}
+
+
+@dataclass
+class Ended:
+    """What is left when all is done. `before` are the batches that the providers had when the first machine was killed,
+    `created` all of them; `killed` the runs that were under way there; `second` what the second machine said."""
+
+    stack: Composed
+    web: Dev
+    seeds: list[str]
+    before: list[dict[str, Any]]
+    created: list[dict[str, Any]]
+    killed: set[str]
+    second: str
+
+    def rows(self, query: str) -> list[str]:
+        """The rows of the warehouse, as psql prints them."""
+        return self.stack.database.psql(query, "warehouse").splitlines()
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ended]:
+    folder = tmp_path_factory.mktemp("compose")
+    with composed(folder) as stack:
+        data = stack.machine("one").data
+        with emulator_ended_after(data):
+            emulator = ensure_emulator(data)
+            for service in ("web", "daemon", "studio"):
+                stack.up(service)
+            web = Dev(data, stack.url(3000), stack.log("daemon"), psutil.Process(stack.running["web"].pid))
+            seeds = _loaded(stack, folder, web)
+            before, killed, second = _killed_while_a_provider_takes_a_batch(stack, folder, web, emulator, seeds)
+            web.until(
+                "every palette to its embed text",
+                lambda: web.green("embed_text") == set(seeds),
+                lambda: (sorted(set(seeds) - web.green("embed_text")), second.read_text(errors="replace")[-2000:]),
+            )
+            web.until("the runs", lambda: not _unfinished(web), lambda: _unfinished(web))
+            yield Ended(stack, web, seeds, before, creates(emulator), killed, second.read_text(errors="replace"))
+
+
+def _loaded(stack: Composed, folder: Path, web: Dev) -> list[str]:
+    """Load palettes as `docker compose exec code grabient load` does; their seeds, once their pictures are drawn."""
+    file, rows = folder / "palettes.txt", samples(PALETTES).rows
+    file.write_text("".join(f"{row.source_seed}\n" for row in rows), encoding="utf-8")
+    stack.run("code", "grabient", "load", str(file))
+    seeds = [row.palette.canonical for row in rows]
+    web.until("pictures", lambda: web.green("palette_images") == set(seeds), lambda: web.green("palette_images"))
+    return seeds
+
+
+def _killed_while_a_provider_takes_a_batch(
+    stack: Composed, folder: Path, web: Dev, emulator: EmulatorEndpoint, seeds: list[str]
+) -> tuple[list[dict[str, Any]], set[str], Path]:
+    """Ask for a few palettes in the web server. When openai has taken a batch and has not said so, `grabient run`
+    starts on a second machine, for all palettes, and every process of the code location is killed; then it is started
+    again, as Docker does. What there was at that moment, and the file of what the second machine says."""
+    control(emulator, "faults", {"rules": [HOLD]})
+    web.backfill(list(TAG_BATCHES), [f"v1|{seeds[one]}" for one in CHOSEN])
+
+    def taken() -> bool:
+        return any(one["provider"] == "openai" for one in creates(emulator))
+
+    web.until("the create call", taken, lambda: creates(emulator))
+    before, said = creates(emulator), folder / "second-machine.txt"
+    command = ["grabient", "run", "--analyses", str(ANALYSES), "--timeout", str(int(HANGING_SECONDS))]
+    second = stack.process("code", command, "two", said)
+    stack.running["second machine"] = second
+    stack.kill("code")
+    killed = {run["runId"] for run in web.runs() if run["status"] in ("STARTING", "STARTED")}
+    control(emulator, "faults", {"rules": []})
+    control(emulator, "release", {})
+    stack.start("code")
+    assert second.wait(HANGING_SECONDS) == 0, stack.log("code").read_text(errors="replace")[-4000:]
+    return before, killed, said
+
+
+def _unfinished(web: Dev) -> list[tuple[str, str]]:
+    return [(run["jobName"], run["status"]) for run in web.runs() if run["status"] in UNFINISHED]
+
+
+def test_no_request_was_sent_twice_and_none_is_missing(ended: Ended) -> None:
+    sent = [custom_id for one in ended.created for custom_id in one["custom_ids"]]
+    assert len(sent) == len(set(sent)) == (ANALYSES * len(PANEL) + 1) * PALETTES
+    requests = Counter((one["provider"], one["model"]) for one in ended.created for _ in one["custom_ids"])
+    assert requests == {**dict.fromkeys(PANEL, ANALYSES * PALETTES), REFINER: PALETTES}
+    assert ended.rows("SELECT count(*), count(DISTINCT custom_id) FROM batch_requests") == [f"{len(sent)}|{len(sent)}"]
+
+
+def test_every_answer_is_stored_once(ended: Ended) -> None:
+    answers = ANALYSES * len(PANEL) * PALETTES
+    counted = "count(*), count(DISTINCT (seed, model, analysis)), count(*) FILTER (error IS NOT NULL)"
+    assert ended.rows(f"SELECT {counted} FROM palette_tags") == [f"{answers}|{answers}|0"]
+    assert ended.rows("SELECT count(*), count(DISTINCT seed) FROM palette_tag_refined") == [f"{PALETTES}|{PALETTES}"]
+
+
+def test_both_machines_sent(ended: Ended) -> None:
+    """Otherwise nothing was shown: the first sent for the palettes of the backfill alone, the second for the others."""
+    first = {custom_id for one in ended.before for custom_id in one["custom_ids"]}
+    assert 0 < len(first) <= ANALYSES * len(PANEL) * len(CHOSEN)
+    assert ended.killed
+    assert "palettes" in ended.second
+
+
+def test_the_runs_that_were_killed_are_marked_as_failed(ended: Ended) -> None:
+    failed = {run["runId"] for run in ended.web.runs() if run["status"] == "FAILURE"}
+    assert failed == ended.killed
+
+
+def test_every_service_is_healthy(ended: Ended) -> None:
+    for service in ("code", "web", "daemon", "studio"):
+        assert (service, ended.stack.is_healthy(service)) == (service, True)
+    ended.stack.kill("studio")
+    assert not ended.stack.is_healthy("studio")
