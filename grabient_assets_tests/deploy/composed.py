@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,6 @@ from moto.server import ThreadedMotoServer
 
 from grabient_assets.settings import PROJECT_DIR
 from grabient_assets_tests.cli.running import hear_signals
-from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.place import COMMANDS
 from grabient_assets_tests.ports import closed_port
 from grabient_assets_tests.postgres import HOST, Server, postgres
@@ -31,6 +30,9 @@ COMPOSE = PROJECT_DIR / "compose.yaml"
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 _HERE = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "OPENBLAS_CORETYPE")
 """What a process needs of this machine. The rest of the environment is what compose.yaml says."""
+PATIENCE_SECONDS = 1200.0
+"""Guards against hanging for ever: ten processes on a busy machine take their time."""
+PAUSE_SECONDS = 0.3
 HOSTS = ("PGHOST", "host")
 """The names of variables and keys whose value is the name of a service alone."""
 LOG_LINES = 40
@@ -143,7 +145,7 @@ class Composed:
             cwd=where.data,
             capture_output=True,
             text=True,
-            timeout=HANGING_SECONDS,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
         assert done.returncode == 0, f"{command}: {done.stderr}"
@@ -170,21 +172,29 @@ class Composed:
             env=self.environment(service, where),
             cwd=where.data,
             capture_output=True,
-            timeout=HANGING_SECONDS,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
         return done.returncode == 0
 
     def _wait_for(self, service: str) -> None:
-        process, deadline = self.running[service], time.monotonic() + HANGING_SECONDS
-        ends = self.services[service]["healthcheck"].get("disable", False)
-        if ends:
-            assert process.wait(HANGING_SECONDS) == 0, f"{service} failed: {self._end_of_log(service)}"
+        process = self.running[service]
+        if self.services[service]["healthcheck"].get("disable", False):
+            assert process.wait(PATIENCE_SECONDS) == 0, f"{service} failed: {self._end_of_log(service)}"
             return
-        while not self.is_healthy(service):
+
+        def healthy() -> bool:
             assert process.poll() is None, f"{service} ended: {self._end_of_log(service)}"
-            assert time.monotonic() < deadline, f"{service} is not healthy: {self._end_of_log(service)}"
-            time.sleep(0.2)
+            return self.is_healthy(service)
+
+        self.until(f"the health of {service}", healthy, lambda: self._end_of_log(service))
+
+    def until(self, what: str, done: Callable[[], bool], still_open: Callable[[], object]) -> None:
+        """Ask again and again until it is done. Fails with what is still open when that never comes."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not done():
+            assert time.monotonic() < deadline, f"{what}: not done. Still open: {still_open()}"
+            time.sleep(PAUSE_SECONDS)
 
     def _end_of_log(self, service: str) -> str:
         return "\n".join(self.log(service).read_text(errors="replace").splitlines()[-LOG_LINES:])
@@ -210,10 +220,10 @@ class Composed:
 
 
 @contextmanager
-def composed(folder: Path) -> Iterator[Composed]:
+def composed(folder: Path, **environ: str) -> Iterator[Composed]:
     """PostgreSQL and the S3 server of compose.yaml, set up as it says; the other services are started with `up`. All
-    end with the block."""
-    document = read_compose()
+    end with the block. `environ` is what stands in `.env`."""
+    document = read_compose(environ=environ)
     of_postgres = document["services"]["postgres"]
     initial = of_postgres["environment"]
     with ExitStack() as stack:

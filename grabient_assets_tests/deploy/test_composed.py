@@ -16,16 +16,15 @@ import pytest
 
 from grabient_assets.emulator.endpoint import EmulatorEndpoint, ensure_emulator
 from grabient_assets.registry.load import load_registry
-from grabient_assets_tests.deploy.composed import Composed, composed
-from grabient_assets_tests.hanging import HANGING_SECONDS
+from grabient_assets_tests.deploy.composed import PATIENCE_SECONDS, Composed, composed
 from grabient_assets_tests.pipeline.dev import Dev
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES
 from grabient_assets_tests.pipeline.place import control, creates, emulator_ended_after, samples
 
-PALETTES, CHOSEN = 8, (0, 3, 7)
+PALETTES, CHOSEN = 5, (0, 3)
 PANEL = [(model.provider, model.id) for model in load_registry().panel("tagger")]
 [REFINER] = [(model.provider, model.id) for model in load_registry().panel("refiner")]
-ANALYSES = 2
+ANALYSES = 1
 HOLD = {"match": {"provider": "openai", "route": "create", "times": 1}, "action": {"do": "hold", "after_accept": True}}
 UNFINISHED = {"QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"}
 
@@ -51,7 +50,7 @@ class Ended:
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ended]:
     folder = tmp_path_factory.mktemp("compose")
-    with composed(folder) as stack:
+    with composed(folder, TAG_ANALYSIS_COUNT=str(ANALYSES)) as stack:
         data = stack.machine("one").data
         with emulator_ended_after(data):
             emulator = ensure_emulator(data)
@@ -60,12 +59,12 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ended]:
             web = Dev(data, stack.url(3000), stack.log("daemon"), psutil.Process(stack.running["web"].pid))
             seeds = _loaded(stack, folder, web)
             before, killed, second = _killed_while_a_provider_takes_a_batch(stack, folder, web, emulator, seeds)
-            web.until(
+            stack.until(
                 "every palette to its embed text",
                 lambda: web.green("embed_text") == set(seeds),
                 lambda: (sorted(set(seeds) - web.green("embed_text")), second.read_text(errors="replace")[-2000:]),
             )
-            web.until("the runs", lambda: not _unfinished(web), lambda: _unfinished(web))
+            stack.until("the runs", lambda: not _unfinished(web), lambda: _unfinished(web))
             yield Ended(stack, web, seeds, before, creates(emulator), killed, second.read_text(errors="replace"))
 
 
@@ -75,7 +74,7 @@ def _loaded(stack: Composed, folder: Path, web: Dev) -> list[str]:
     file.write_text("".join(f"{row.source_seed}\n" for row in rows), encoding="utf-8")
     stack.run("code", "grabient", "load", str(file))
     seeds = [row.palette.canonical for row in rows]
-    web.until("pictures", lambda: web.green("palette_images") == set(seeds), lambda: web.green("palette_images"))
+    stack.until("pictures", lambda: web.green("palette_images") == set(seeds), lambda: web.green("palette_images"))
     return seeds
 
 
@@ -91,9 +90,9 @@ def _killed_while_a_provider_takes_a_batch(
     def taken() -> bool:
         return any(one["provider"] == "openai" for one in creates(emulator))
 
-    web.until("the create call", taken, lambda: creates(emulator))
+    stack.until("the create call", taken, lambda: creates(emulator))
     before, said = creates(emulator), folder / "second-machine.txt"
-    command = ["grabient", "run", "--analyses", str(ANALYSES), "--timeout", str(int(HANGING_SECONDS))]
+    command = ["grabient", "run", "--timeout", str(int(PATIENCE_SECONDS))]
     second = stack.process("code", command, "two", said)
     stack.running["second machine"] = second
     stack.kill("code")
@@ -101,7 +100,7 @@ def _killed_while_a_provider_takes_a_batch(
     control(emulator, "faults", {"rules": []})
     control(emulator, "release", {})
     stack.start("code")
-    assert second.wait(HANGING_SECONDS) == 0, stack.log("code").read_text(errors="replace")[-4000:]
+    assert second.wait(PATIENCE_SECONDS) == 0, stack.log("code").read_text(errors="replace")[-4000:]
     return before, killed, said
 
 
