@@ -43,14 +43,15 @@ class Server:
         """What psql prints, unaligned and without headings; the first error ends it and is raised."""
         return self.run("psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database, "-f", "-", text=sql)
 
-    def run(self, program: str, *arguments: str, text: str = "") -> str:
-        """What a program of PostgreSQL (`psql`, `pg_dump`) prints, as the superuser; an error is raised."""
+    def run(self, program: str, *arguments: str, text: str = "", **environ: str) -> str:
+        """What a program of PostgreSQL (`psql`, `pg_dump`) prints, as the superuser or whom `environ` names. An error
+        is raised."""
         done = subprocess.run(
             [_binaries() / program, *arguments],
             input=text.encode(),
             capture_output=True,
             check=False,
-            env={**os.environ, **self.environment},
+            env={**os.environ, **self.environment, **environ},
         )
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode()
