@@ -159,7 +159,7 @@ def locked(address: PostgresAddress, who: str, seconds: float) -> WarehouseLocke
 def opening(error: Exception, address: PostgresAddress) -> WarehouseError:
     """Why the database cannot be opened."""
     return using(error, address) or WarehouseError(
-        f"{address} cannot be opened. Nothing was changed. The server says: {_said(error)}."
+        f"{address} cannot be opened. Nothing was changed. The server says: {said(error)}."
     )
 
 
@@ -167,7 +167,7 @@ def using(error: Exception, address: PostgresAddress) -> WarehouseError | None:
     """Why the database cannot be read or written; None when neither the server nor the way to it is the cause."""
     text = str(error)
     cause = next((cause for cause in _CAUSES if cause.pattern.search(text)), None)
-    return None if cause is None else cause.error(cause.sentence.format(database=address, text=_said(error)))
+    return None if cause is None else cause.error(cause.sentence.format(database=address, text=said(error)))
 
 
 def foreign_database(address: PostgresAddress, tables: Sequence[str]) -> WarehouseError:
@@ -191,9 +191,9 @@ def _named(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED_AT_MOST]) + (", ..." if len(names) > NAMED_AT_MOST else "")
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     """What the server or libpq says, without the statement and without the connection string."""
     text = str(error)
-    said = re.search(r"(?:ERROR|FATAL|PANIC):\s+(.+)", text) or re.search(r'at "[^"]*": (.+)', text)
-    line = (said[1] if said else text.partition("\n")[0]).strip().rstrip(".! ")
+    found = re.search(r"(?:ERROR|FATAL|PANIC):\s+(.+)", text) or re.search(r'at "[^"]*": (.+)', text)
+    line = (found[1] if found else text.partition("\n")[0]).strip().rstrip(".! ")
     return line or type(error).__name__

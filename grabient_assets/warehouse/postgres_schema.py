@@ -13,10 +13,10 @@ from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
 
 from grabient_assets import interrupts
-from grabient_assets.errors import WarehouseTooNewError
+from grabient_assets.errors import WarehouseError, WarehouseTooNewError
 from grabient_assets.postgres_settings import PostgresAddress
 from grabient_assets.warehouse import postgres_faults as faults
-from grabient_assets.warehouse.migrations import SQL, migrations, newest_version
+from grabient_assets.warehouse.migrations import SQL, UNFINISHED, migrations, newest_version, unfinished
 from grabient_assets.warehouse.postgres_engine import CASTS, SCHEMA, SERVER, VIEWS, from_server, literal, on_server
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def migrate(connection: DuckDBPyConnection, address: PostgresAddress, folder: Tr
     """
     version, newest = version_of(connection), newest_version(folder)
     if version > newest:
-        raise too_new(address, version)
+        raise newer(address, version)
     if not version and (strange := _tables_in(connection)):
         raise faults.foreign_database(address, strange)
     connection.execute(f"SET search_path = '{SERVER}.{SCHEMA}'")
@@ -80,8 +80,10 @@ def migrate(connection: DuckDBPyConnection, address: PostgresAddress, folder: Tr
     connection.execute("CALL pg_clear_cache()")
 
 
-def too_new(address: PostgresAddress, version: int) -> WarehouseTooNewError:
-    """The database was brought up to date by a newer program."""
+def newer(address: PostgresAddress, version: int) -> WarehouseError:
+    """The database was brought up to date by a newer program, or is being filled by a copy."""
+    if version == UNFINISHED:
+        return unfinished(address)
     return WarehouseTooNewError(
         f"{address} is at schema version {version}, this program knows up to {newest_version()}. Update the program "
         "(`git pull`, `make setup`, or a newer image), or set GRABIENT_WAREHOUSE to another database."
