@@ -25,8 +25,8 @@ USUAL_TIMEOUT = LockTimeout()
 
 
 class Warehouse:
-    """The tables in the DuckDB file `place`, or in the database of that address. Cheap to make; nothing is opened before
-    `read()` and `write()`.
+    """The tables in the DuckDB file `place`, or in the database of that address. Cheap to make; nothing is opened
+    before `read()` and `write()`.
 
     `folder` is where this machine keeps what belongs to them: by default the folder of the file. Both methods raise
     WarehouseLockedError when another program does not let go within the `lock_timeout`.

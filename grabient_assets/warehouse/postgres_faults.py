@@ -91,9 +91,9 @@ _CAUSES = (
         WarehouseReadOnlyError,
     ),
     _cause(
-        r"No space left on device|could not (?:extend|write|fsync) file|disk full|Disk quota exceeded|could not write to",
-        "The disk of the server of {database} takes no more: {text}. Nothing of this step was stored. Free space there, "
-        "then run again: it goes on where it stopped.",
+        r"No space left on device|could not (?:extend|write|fsync) file|disk full|quota exceeded|could not write to",
+        "The disk of the server of {database} takes no more: {text}. Nothing of this step was stored. Free space "
+        "there, then run again: it goes on where it stopped.",
     ),
     _cause(
         r"out of memory|out of shared memory|Cannot allocate memory",
@@ -112,8 +112,8 @@ _CAUSES = (
     ),
     _cause(
         r"Failed to commit.*(?:server closed|connection|SSL)",
-        "The connection to {database} broke off while a step was being stored: whether it was stored, the next run sees. "
-        "Nothing is lost or sent twice. Run again.",
+        "The connection to {database} broke off while a step was being stored: whether it was stored, the next run "
+        "sees. Nothing is lost or sent twice. Run again.",
     ),
     _cause(
         r"server closed the connection|connection to server was lost|no connection to the server"
@@ -173,16 +173,16 @@ def using(error: Exception, address: PostgresAddress) -> WarehouseError | None:
 def foreign_database(address: PostgresAddress, tables: Sequence[str]) -> WarehouseError:
     """A database that another program uses, with these tables."""
     return WarehouseError(
-        f"{address} is a database of another program: it holds {_named(tables)}, and no list of our migrations. Nothing "
-        "was changed. Make an empty database for this program and set GRABIENT_WAREHOUSE to it."
+        f"{address} is a database of another program: it holds {_named(tables)}, and no list of our migrations. "
+        "Nothing was changed. Make an empty database for this program and set GRABIENT_WAREHOUSE to it."
     )
 
 
 def incomplete(address: PostgresAddress, lacking: Sequence[str]) -> WarehouseError:
     """The database lacks these tables and columns of ours."""
     return WarehouseError(
-        f"{address} lacks {_named(lacking)}, which this program keeps there. Somebody has changed it, or a copy of it is "
-        "not whole. Nothing of this step was stored. Restore it from a backup; the requests and answers of every batch "
+        f"{address} lacks {_named(lacking)}, which this program keeps there. Somebody has changed it, or a copy of it "
+        "is not whole. Nothing of this step was stored. Restore it from a backup; the requests and answers of every batch "
         "also lie in the object store, below batches/."
     )
 

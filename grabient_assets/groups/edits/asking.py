@@ -282,7 +282,7 @@ def _mask(given: Fractions | bytes | None, width: int, height: int) -> tuple[Mas
 def _context(connection: DuckDBPyConnection, run_id: str | None) -> dict[str, Any]:
     """What is known of the run that the root comes from: statement, image prompt, and the palette of its group."""
     row = connection.execute(
-        "SELECT {'statement': s.statement, 'image_prompt': s.image_prompt, 'palette': g.muse}::JSON "
+        "SELECT {'statement': s.statement, 'image_prompt': s.image_prompt, 'palette': g.muse::JSON}::JSON "
         "FROM artist_statements s JOIN chorus_groups g USING (group_id) WHERE s.run_id = $1 AND s.error IS NULL",
         [run_id],
     ).fetchone()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from grabient_assets.ledger.asks import SubjectVersion, chosen, named
 from grabient_assets.warehouse.rows import columns_of, insert_rows, replacing, with_rows
@@ -114,7 +114,12 @@ def palettes(connection: DuckDBPyConnection, seeds: Iterable[str] | None = None)
     else:
         chosen = " WHERE seed IN (SELECT unnest($1::VARCHAR[]))"
         rows = connection.execute(query + chosen + order, [list(seeds)]).fetchall()
-    return [PaletteRecord(*row[:-1], created_at=row[-1].astimezone(UTC)) for row in rows]
+    return [PaletteRecord(*map(_tuples, row[:-1]), created_at=row[-1].astimezone(UTC)) for row in rows]
+
+
+def _tuples(value: Any) -> Any:
+    """The value with tuples for lists: those of a fixed length are tuples in a DuckDB file and lists in PostgreSQL."""
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def asked_versions(connection: DuckDBPyConnection) -> list[str]:
