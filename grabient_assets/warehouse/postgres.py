@@ -238,12 +238,12 @@ class PostgresDatabase:
 
         try:
             yield
-        except (duckdb.CatalogException, duckdb.BinderException) as error:
-            _roll_back(cursor)
-            if missing := _if_reached(cursor):
-                raise faults.incomplete(self.address, missing) from error
-            raise
         except duckdb.Error as error:
+            if isinstance(error, (duckdb.CatalogException, duckdb.BinderException)) or faults.lacks_something(error):
+                _roll_back(cursor)
+                if missing := _if_reached(cursor):
+                    raise faults.incomplete(self.address, missing) from error
+                raise
             if isinstance(error, duckdb.FatalException):
                 give_up(self.address)
             fault = faults.using(error, self.address)

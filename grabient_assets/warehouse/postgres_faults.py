@@ -50,8 +50,8 @@ _CAUSES = (
     ),
     _cause(
         r"password authentication failed|no password supplied|SASL authentication failed|empty password",
-        "The server of {database} does not take the password. Nothing was changed. Set PGPASSWORD, or a line in "
-        "~/.pgpass that only you may read (`chmod 600`).",
+        "The server of {database} does not take this user with this password. Nothing was changed. Set PGPASSWORD, or "
+        "a line in ~/.pgpass that only you may read (`chmod 600`).",
     ),
     _cause(
         r"no pg_hba\.conf entry|authentication failed for user|requires? a valid client certificate",
@@ -77,6 +77,11 @@ _CAUSES = (
         r"too many clients|remaining connection slots|too many connections",
         "The server of {database} has no connection left. Nothing of this step was stored. Raise its max_connections, "
         "or run fewer processes, then run again.",
+    ),
+    _cause(
+        r"permission denied for database",
+        "This user may not connect to {database}. Nothing was changed. Its owner allows it: GRANT CONNECT ON DATABASE.",
+        WarehouseReadOnlyError,
     ),
     _cause(
         r"permission denied|must be owner of",
@@ -136,6 +141,11 @@ _CAUSES = (
         f"Another program changed the tables of {{database}} at the same time: {{text}}. {AGAIN}.",
     ),
 )
+
+
+def lacks_something(error: Exception) -> bool:
+    """Whether the server does not find a table or column, which this process has seen there before."""
+    return re.search(r'(?:relation|column) "?[^"\n]*"?(?: of relation .*)? does not exist', str(error)) is not None
 
 
 def is_unreachable(error: Exception) -> bool:
