@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from grabient_assets.errors import SettingsError
 from grabient_assets.places import PROJECT_DIR as PROJECT_DIR
 from grabient_assets.places import SHIPPED_PROMPTS, project_dir
-from grabient_assets.postgres_settings import PostgresAddress, read_postgres
+from grabient_assets.postgres_settings import SCHEMES, PostgresAddress, parse_postgres, read_postgres
 from grabient_assets.r2_settings import R2Settings, read_r2
 from grabient_assets.secrets import hide
 from grabient_assets.vectorize_settings import CLOUDFLARE_URL, VectorizeSettings, read_vectorize
@@ -30,6 +30,8 @@ Method = Literal["majority", "one-coin", "full"]
 
 Provider = Literal["anthropic", "openai", "groq", "google"]
 PROVIDERS = get_args(Provider)
+DATABASE = "grabient.duckdb"
+"""The DuckDB file in a data folder."""
 MOST_DOLLARS = 100_000_000
 """The ledger holds eight digits before the point."""
 ANALYSES = range(1, 21)
@@ -156,7 +158,7 @@ class Settings:
     @property
     def database(self) -> Path:
         """The DuckDB file, where the tables lie unless `postgres` is set."""
-        return self.data_dir / "grabient.duckdb"
+        return self.data_dir / DATABASE
 
     @property
     def objects_dir(self) -> Path:
@@ -237,6 +239,25 @@ def env_example_text() -> str:
     for setting in SETTINGS:
         lines += ["", f"# {setting.meaning}", f"{setting.name}={setting.default}"]
     return "\n".join(lines) + "\n"
+
+
+def parse_place(text: str, name: str, environ: Mapping[str, str] | None = None) -> Path | PostgresAddress:
+    """The warehouse that a person typed: the address of a database, a DuckDB file, or a data folder, which holds one.
+
+    `name` is the argument it came from. PGPASSWORD is the password. Raises SettingsError for an address with a password
+    in it, which everybody on the machine can read in the list of processes.
+    """
+    if "://" not in text and text.partition(":")[0] not in SCHEMES:
+        path = Path(text).expanduser().absolute()
+        is_folder = path.is_dir() or text.endswith("/") or (not path.suffix and not path.exists())
+        return path / DATABASE if is_folder else path
+    address = parse_postgres(text, name)
+    if address.password is not None:
+        raise SettingsError(
+            f"{name} holds a password, which everybody on this machine can read in the list of processes. Leave it out "
+            "and set PGPASSWORD; two databases with different passwords need a line each in ~/.pgpass."
+        )
+    return parse_postgres(text, name, _values(environ).get("PGPASSWORD"))
 
 
 def parse_analyses(text: str | int, name: str) -> int:

@@ -99,6 +99,11 @@ class Warehouse:
         """
         return self._tables.read(staged)
 
+    def held(self, *, read_only: bool) -> AbstractContextManager[DuckDBPyConnection]:
+        """Keeps every other writer away for as long as the block takes, as copying.py needs it. The tables may be of any
+        version; in a file that is `read_only`, others may read as well."""
+        return self._tables.held(read_only=read_only)
+
     def at_once(self) -> AbstractContextManager[DuckDBPyConnection | None]:
         """A connection to read tables as they are, without waiting; None when there are none. Raises duckdb.Error or
         WarehouseError."""

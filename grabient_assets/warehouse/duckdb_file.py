@@ -84,6 +84,17 @@ class DuckDBFile:
                 yield cast("DuckDBPyConnection", LiteralParameters(connection))
 
     @contextmanager
+    def held(self, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
+        """The file, open for as long as the block takes; its tables may be of any version. It is created when it is
+        missing, unless `read_only`."""
+        with self._turn() as wait:
+            attached = self._attach_when_free(wait, read_only, None)
+            try:
+                yield attached.connection
+            finally:
+                attached.close()
+
+    @contextmanager
     def at_once(self) -> Iterator[DuckDBPyConnection | None]:
         """The file as it is; None when there is none."""
         if not self.path.exists():

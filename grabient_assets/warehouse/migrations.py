@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grabient_assets import interrupts
-from grabient_assets.errors import WarehouseError, WarehouseTooNewError
+from grabient_assets.errors import UnfinishedCopyError, WarehouseError, WarehouseTooNewError
 from grabient_assets.warehouse import faults
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 
 LOOK_EVERY_SECONDS = 0.02
+UNFINISHED = 1_000_000_000
+"""The number of a row in the list of migrations while the tables are being filled from another warehouse. Programs
+that do not know it take the tables for newer ones, and leave them alone too."""
 SQL = resources.files("grabient_assets.warehouse") / "sql"
 
 
@@ -34,6 +37,8 @@ def migrate(connection: DuckDBPyConnection, path: Path, folder: Traversable = SQ
         raise faults.foreign_database(path, strange)
     known = migrations(folder)
     newest = known[-1][0]
+    if version == UNFINISHED:
+        raise unfinished(path)
     if version > newest:
         raise WarehouseTooNewError(
             f"{path} is at schema version {version}, this program knows up to {newest}. Update the program "
@@ -49,6 +54,14 @@ def migrate(connection: DuckDBPyConnection, path: Path, folder: Traversable = SQ
         connection.execute(sql)
         connection.execute("INSERT INTO schema_migrations VALUES (?, ?, ?)", [number, name, datetime.now(UTC)])
         connection.commit()
+
+
+def unfinished(place: object) -> UnfinishedCopyError:
+    """A copy that was stopped; `place` is the file or the database."""
+    return UnfinishedCopyError(
+        f"{place} is a copy that is not finished, and what it lacks would be asked and paid for again. Run the same "
+        "`grabient warehouse copy` once more: it goes on where it stopped."
+    )
 
 
 def _back_up(path: Path, copy: Path) -> None:

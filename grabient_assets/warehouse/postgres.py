@@ -19,7 +19,7 @@ from grabient_assets.warehouse.lock_wait import LockTimeout, LockWait
 from grabient_assets.warehouse.migrations import newest_version
 from grabient_assets.warehouse.parameters import LiteralParameters
 from grabient_assets.warehouse.postgres_engine import engine, from_server, give_up, is_open, on_server
-from grabient_assets.warehouse.postgres_schema import lacking, make_views, migrate, search_path, too_new, version_of
+from grabient_assets.warehouse.postgres_schema import lacking, make_views, migrate, newer, search_path, version_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -28,6 +28,8 @@ WRITER_LOCK = 7236_0001
 """The advisory lock of the writer: any number that no other program takes in this database."""
 LOCK_SLICE = "500ms"
 """How long one statement waits for the lock. Between two of them Ctrl-C and the time limit are looked at."""
+IDLE_WHILE_HELD = "3h"
+"""After so long without a word the server takes the turn from a holder. Copying the largest table takes less."""
 RESTART_SECONDS = 60.0
 """How long a process that has reached the server before waits for it to come back."""
 
@@ -72,6 +74,18 @@ class PostgresDatabase:
             except BaseException:
                 _roll_back(cursor)
                 raise
+
+    @contextmanager
+    def held(self, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
+        """The writer's turn, for as long as the block takes; the tables may be of any version. The connection is in a
+        transaction, which is nobody's way to the tables: what it locks stays locked until the end.
+
+        `read_only` changes nothing: readers need no turn.
+        """
+        wait = self._wait()
+        with interrupts.heeded(), self._cursor(wait) as cursor, self._faults(cursor), self._locked(cursor, wait):
+            cursor.execute(on_server(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_WHILE_HELD}'"))
+            yield cursor
 
     @contextmanager
     def at_once(self) -> Iterator[DuckDBPyConnection | None]:
@@ -195,7 +209,7 @@ class PostgresDatabase:
         """Raise for a database that a newer program has brought up to date since this process began."""
         [row] = cursor.execute("SELECT coalesce(max(number), 0) FROM schema_migrations").fetchall()
         if row[0] > newest_version():
-            raise too_new(self.address, row[0])
+            raise newer(self.address, row[0])
 
     @contextmanager
     def _cursor(self, wait: LockWait, *, looks: bool = True) -> Iterator[DuckDBPyConnection]:
@@ -234,12 +248,12 @@ class PostgresDatabase:
 
         try:
             yield
-        except (duckdb.CatalogException, duckdb.BinderException) as error:
-            _roll_back(cursor)
-            if missing := _if_reached(cursor):
-                raise faults.incomplete(self.address, missing) from error
-            raise
         except duckdb.Error as error:
+            if isinstance(error, (duckdb.CatalogException, duckdb.BinderException)) or faults.lacks_something(error):
+                _roll_back(cursor)
+                if missing := _if_reached(cursor):
+                    raise faults.incomplete(self.address, missing) from error
+                raise
             if isinstance(error, duckdb.FatalException):
                 give_up(self.address)
             fault = faults.using(error, self.address)

@@ -32,6 +32,9 @@ transaction of ours is the work of Python between two statements, which takes se
 KEEPALIVE_SECONDS = 30
 """After so long without a word the server asks whether the other machine still lives."""
 
+INSTEAD_OF_NUL = "\ufffd"
+"""What stands in PostgreSQL for the character 0, which it holds in no text."""
+
 PACKAGE = "duckdb_extension_postgres_scanner"
 EXTRA = "pip install 'grabient-assets[postgres]'"
 
@@ -65,49 +68,54 @@ def give_up(address: PostgresAddress) -> None:
         found.close()
 
 
-def on_server(statement: str) -> str:
+def on_server(statement: str, server: str = SERVER) -> str:
     """A statement of DuckDB by which the server itself runs this one."""
-    return f"CALL postgres_execute('{SERVER}', {literal(statement)})"
+    return f"CALL postgres_execute('{server}', {literal(statement)})"
 
 
-def from_server(query: str) -> str:
+def from_server(query: str, server: str = SERVER) -> str:
     """A query of DuckDB with the rows of this query, which the server runs. Its columns need names of their own."""
-    return f"SELECT * FROM postgres_query('{SERVER}', {literal(query)})"
+    return f"SELECT * FROM postgres_query('{server}', {literal(query)})"
 
 
 def literal(text: str) -> str:
-    """The text in quotation marks, as SQL and libpq read it."""
+    """The text in quotation marks, as SQL reads it."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def _attached(address: PostgresAddress) -> DuckDBPyConnection:
     import duckdb
 
-    extension = _extension()
     opened = duckdb.connect()
     try:
-        opened.load_extension(str(extension))
-        # PostgreSQL holds no character 0 in a text, and models send them.
-        opened.execute("SET pg_null_byte_replacement = '\ufffd'")
-        # What stands in a secret is shown nowhere, as the text of ATTACH is.
-        known = {
-            "HOST": address.host,
-            "PORT": address.port,
-            "USER": address.user,
-            "DATABASE": address.database,
-            "PASSWORD": address.password,
-        }
-        given = ", ".join(f"{name} {literal(str(value))}" for name, value in known.items() if value is not None)
-        opened.execute(f"CREATE SECRET warehouse (TYPE postgres, {given})")
-        more = " ".join(f"{name}={_quoted(value)}" for name, value in _parameters(address).items())
-        opened.execute(
-            f"ATTACH {literal(more)} AS {SERVER} (TYPE postgres, SECRET warehouse, SCHEMA {literal(SCHEMA)}, "
-            "ISOLATION_LEVEL 'READ COMMITTED')"
-        )
+        attach_database(opened, address, SERVER)
+        # Models send the character 0.
+        opened.execute(f"SET pg_null_byte_replacement = {literal(INSTEAD_OF_NUL)}")
     except BaseException:
         opened.close()
         raise
     return opened
+
+
+def attach_database(connection: DuckDBPyConnection, address: PostgresAddress, name: str) -> None:
+    """Attach the database under this name. Raises duckdb.Error when the server cannot be reached, WarehouseError when
+    the extra is not installed."""
+    connection.load_extension(str(_extension()))
+    # What stands in a secret is shown nowhere, as the text of ATTACH is.
+    known = {
+        "HOST": address.host,
+        "PORT": address.port,
+        "USER": address.user,
+        "DATABASE": address.database,
+        "PASSWORD": address.password,
+    }
+    given = ", ".join(f"{key} {literal(str(value))}" for key, value in known.items() if value is not None)
+    connection.execute(f"CREATE OR REPLACE SECRET of_{name} (TYPE postgres, {given})")
+    more = " ".join(f"{key}={_quoted(value)}" for key, value in _parameters(address).items())
+    connection.execute(
+        f"ATTACH {literal(more)} AS {name} (TYPE postgres, SECRET of_{name}, SCHEMA {literal(SCHEMA)}, "
+        "ISOLATION_LEVEL 'READ COMMITTED')"
+    )
 
 
 def _parameters(address: PostgresAddress) -> dict[str, str]:

@@ -50,8 +50,8 @@ _CAUSES = (
     ),
     _cause(
         r"password authentication failed|no password supplied|SASL authentication failed|empty password",
-        "The server of {database} does not take the password. Nothing was changed. Set PGPASSWORD, or a line in "
-        "~/.pgpass that only you may read (`chmod 600`).",
+        "The server of {database} does not take this user with this password. Nothing was changed. Set PGPASSWORD, or "
+        "a line in ~/.pgpass that only you may read (`chmod 600`).",
     ),
     _cause(
         r"no pg_hba\.conf entry|authentication failed for user|requires? a valid client certificate",
@@ -77,6 +77,11 @@ _CAUSES = (
         r"too many clients|remaining connection slots|too many connections",
         "The server of {database} has no connection left. Nothing of this step was stored. Raise its max_connections, "
         "or run fewer processes, then run again.",
+    ),
+    _cause(
+        r"permission denied for database",
+        "This user may not connect to {database}. Nothing was changed. Its owner allows it: GRANT CONNECT ON DATABASE.",
+        WarehouseReadOnlyError,
     ),
     _cause(
         r"permission denied|must be owner of",
@@ -138,6 +143,11 @@ _CAUSES = (
 )
 
 
+def lacks_something(error: Exception) -> bool:
+    """Whether the server does not find a table or column, which this process has seen there before."""
+    return re.search(r'(?:relation|column) "?[^"\n]*"?(?: of relation .*)? does not exist', str(error)) is not None
+
+
 def is_unreachable(error: Exception) -> bool:
     """Whether nobody answers, or a connection that lived is gone: a server that restarts."""
     return _UNREACHABLE.search(str(error)) is not None
@@ -159,7 +169,7 @@ def locked(address: PostgresAddress, who: str, seconds: float) -> WarehouseLocke
 def opening(error: Exception, address: PostgresAddress) -> WarehouseError:
     """Why the database cannot be opened."""
     return using(error, address) or WarehouseError(
-        f"{address} cannot be opened. Nothing was changed. The server says: {_said(error)}."
+        f"{address} cannot be opened. Nothing was changed. The server says: {said(error)}."
     )
 
 
@@ -167,7 +177,7 @@ def using(error: Exception, address: PostgresAddress) -> WarehouseError | None:
     """Why the database cannot be read or written; None when neither the server nor the way to it is the cause."""
     text = str(error)
     cause = next((cause for cause in _CAUSES if cause.pattern.search(text)), None)
-    return None if cause is None else cause.error(cause.sentence.format(database=address, text=_said(error)))
+    return None if cause is None else cause.error(cause.sentence.format(database=address, text=said(error)))
 
 
 def foreign_database(address: PostgresAddress, tables: Sequence[str]) -> WarehouseError:
@@ -191,9 +201,9 @@ def _named(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED_AT_MOST]) + (", ..." if len(names) > NAMED_AT_MOST else "")
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     """What the server or libpq says, without the statement and without the connection string."""
     text = str(error)
-    said = re.search(r"(?:ERROR|FATAL|PANIC):\s+(.+)", text) or re.search(r'at "[^"]*": (.+)', text)
-    line = (said[1] if said else text.partition("\n")[0]).strip().rstrip(".! ")
+    found = re.search(r"(?:ERROR|FATAL|PANIC):\s+(.+)", text) or re.search(r'at "[^"]*": (.+)', text)
+    line = (found[1] if found else text.partition("\n")[0]).strip().rstrip(".! ")
     return line or type(error).__name__

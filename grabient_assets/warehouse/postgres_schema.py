@@ -13,10 +13,10 @@ from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
 
 from grabient_assets import interrupts
-from grabient_assets.errors import WarehouseTooNewError
+from grabient_assets.errors import WarehouseError, WarehouseTooNewError
 from grabient_assets.postgres_settings import PostgresAddress
 from grabient_assets.warehouse import postgres_faults as faults
-from grabient_assets.warehouse.migrations import SQL, migrations, newest_version
+from grabient_assets.warehouse.migrations import SQL, UNFINISHED, migrations, newest_version, unfinished
 from grabient_assets.warehouse.postgres_engine import CASTS, SCHEMA, SERVER, VIEWS, from_server, literal, on_server
 
 if TYPE_CHECKING:
@@ -38,15 +38,20 @@ _TABLE = re.compile(r"(?:CREATE|ALTER|DROP) TABLE\b")
 _VIEW = re.compile(r"(?:CREATE(?: OR REPLACE)?|DROP) VIEW\b")
 
 
+# The information schema hides what this user has no rights to: a database of others would seem to be empty.
+_ALL_COLUMNS = (
+    "SELECT c.relname::text AS table_name, a.attname::text AS column_name FROM pg_class c JOIN pg_attribute a "
+    "ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+    f"WHERE c.relnamespace = {literal(SCHEMA)}::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+)
+
+
 def version_of(connection: DuckDBPyConnection) -> int:
     """The newest migration applied to the database; 0 for one without our list of migrations."""
     columns = connection.execute(
-        from_server(
-            "SELECT column_name AS name FROM information_schema.columns "
-            f"WHERE table_schema = {literal(SCHEMA)} AND table_name = 'schema_migrations' ORDER BY ordinal_position"
-        )
+        from_server(f"{_ALL_COLUMNS} AND c.relname = 'schema_migrations' ORDER BY a.attnum")
     ).fetchall()
-    if columns != [("number",), ("name",), ("applied_at",)]:  # other programs have a table of this name as well
+    if [name for _, name in columns] != ["number", "name", "applied_at"]:  # other programs have a table of this name as well
         return 0
     [row] = connection.execute(
         from_server(f"SELECT coalesce(max(number), 0) AS number FROM {SCHEMA}.schema_migrations")
@@ -61,7 +66,7 @@ def migrate(connection: DuckDBPyConnection, address: PostgresAddress, folder: Tr
     """
     version, newest = version_of(connection), newest_version(folder)
     if version > newest:
-        raise too_new(address, version)
+        raise newer(address, version)
     if not version and (strange := _tables_in(connection)):
         raise faults.foreign_database(address, strange)
     connection.execute(f"SET search_path = '{SERVER}.{SCHEMA}'")
@@ -80,8 +85,10 @@ def migrate(connection: DuckDBPyConnection, address: PostgresAddress, folder: Tr
     connection.execute("CALL pg_clear_cache()")
 
 
-def too_new(address: PostgresAddress, version: int) -> WarehouseTooNewError:
-    """The database was brought up to date by a newer program."""
+def newer(address: PostgresAddress, version: int) -> WarehouseError:
+    """The database was brought up to date by a newer program, or is being filled by a copy."""
+    if version == UNFINISHED:
+        return unfinished(address)
     return WarehouseTooNewError(
         f"{address} is at schema version {version}, this program knows up to {newest_version()}. Update the program "
         "(`git pull`, `make setup`, or a newer image), or set GRABIENT_WAREHOUSE to another database."
@@ -113,23 +120,14 @@ def lacking(connection: DuckDBPyConnection) -> list[str]:
     """Our tables and columns that are missing from the database, although its version is up to date."""
     if version_of(connection) != newest_version():
         return []
-    found = set(
-        connection.execute(
-            from_server(
-                f"SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = {literal(SCHEMA)}"
-            )
-        ).fetchall()
-    )
+    found = set(connection.execute(from_server(_ALL_COLUMNS)).fetchall())
     expected = _columns()
     tables = sorted({table for table, _ in expected} - {table for table, _ in found})
     return [*tables, *sorted(f"{table}.{name}" for table, name in expected - found if table not in tables)]
 
 
 def _tables_in(connection: DuckDBPyConnection) -> list[str]:
-    query = (
-        f"SELECT table_name AS name FROM information_schema.tables WHERE table_schema = {literal(SCHEMA)} ORDER BY 1"
-    )
-    return [row[0] for row in connection.execute(from_server(query)).fetchall()]
+    return sorted({table for table, _ in connection.execute(from_server(_ALL_COLUMNS)).fetchall()})
 
 
 def _statements(sql: str) -> Iterator[str]:
