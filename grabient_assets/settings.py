@@ -17,6 +17,7 @@ from typing import Literal, get_args
 from urllib.parse import unquote
 
 from grabient_assets.errors import SettingsError
+from grabient_assets.postgres_settings import PostgresAddress, read_postgres
 from grabient_assets.r2_settings import R2Settings, read_r2
 from grabient_assets.secrets import hide
 from grabient_assets.vectorize_settings import CLOUDFLARE_URL, VectorizeSettings, read_vectorize
@@ -52,6 +53,12 @@ class Setting:
 SETTINGS = (
     Setting("GRABIENT_MODE", "emulator", "emulator (offline, free) or live (the four providers, real money)"),
     Setting("GRABIENT_DATA_DIR", ".grabient", "where everything is written; relative to the project folder"),
+    Setting(
+        "GRABIENT_WAREHOUSE",
+        "",
+        "the tables lie in this database, postgresql://user@host/database; empty: in a DuckDB file of the data folder",
+    ),
+    Setting("PGPASSWORD", "", "the password for that database; ~/.pgpass works too", secret=True),
     Setting("TAG_ANALYSIS_COUNT", "2", "how often each model is asked about each palette, 1-20"),
     Setting(
         "GRABIENT_PROMPT_VERSION",
@@ -131,6 +138,8 @@ class Settings:
     r2: R2Settings | None
     budget_usd: Decimal | None
     dagster_home: Path
+    postgres: PostgresAddress | None = None
+    """Where the tables lie; None: in the DuckDB file of the data folder."""
     vectorize: VectorizeSettings | None = None
     notify_url: str | None = field(default=None, repr=False)
     youtube_base_url: str | None = None
@@ -141,7 +150,7 @@ class Settings:
 
     @property
     def database(self) -> Path:
-        """The DuckDB file."""
+        """The DuckDB file, where the tables lie unless `postgres` is set."""
         return self.data_dir / "grabient.duckdb"
 
     @property
@@ -155,7 +164,9 @@ class Settings:
         r2 = (self.r2.access_key_id, self.r2.secret_access_key) if self.r2 else ()
         vectorize = (self.vectorize.token,) if self.vectorize else ()
         webhook = (self.notify_url,) if self.notify_url else ()
-        return _without([*self.api_keys.values(), *r2, *vectorize, *webhook, *_user_of(self.youtube_proxy_url)], text)
+        postgres = (self.postgres.password,) if self.postgres and self.postgres.password else ()
+        others = (*r2, *vectorize, *webhook, *postgres, *_user_of(self.youtube_proxy_url))
+        return _without([*self.api_keys.values(), *others], text)
 
     def key_names(self, provider: str) -> tuple[str, ...]:
         """The environment names under which this provider's key may stand, the preferred one first."""
@@ -185,6 +196,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         dagster_home=(
             _folder("DAGSTER_HOME", values["DAGSTER_HOME"]) if "DAGSTER_HOME" in values else data_dir / "dagster"
         ),
+        postgres=read_postgres(values),
         vectorize=read_vectorize(values, lambda name: _shown(values, name)),
         notify_url=_notify_url(values),
         youtube_base_url=_address(values, "YOUTUBE_BASE_URL"),
@@ -270,7 +282,7 @@ def _set_values(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _check_tokens(values: Mapping[str, str]) -> None:
     """Raise SettingsError for a key that no HTTP header can carry. What it is instead is not shown."""
-    for name in sorted((_SECRET_NAMES - {"GRABIENT_NOTIFY_URL"}) & values.keys()):
+    for name in sorted((_SECRET_NAMES - {"GRABIENT_NOTIFY_URL", "PGPASSWORD"}) & values.keys()):
         if strange := re.search(r"[^!-~]", values[name]):
             what = "a blank or line break" if strange[0].isspace() else f"the character U+{ord(strange[0]):04X}"
             raise SettingsError(

@@ -410,7 +410,7 @@ def _tidy(warehouse: Warehouse) -> None:
 
 
 def _folder(warehouse: Warehouse) -> Path:
-    return warehouse.path.parent / "direct"
+    return warehouse.folder / "direct"
 
 
 def _journal(warehouse: Warehouse, batch_id: str) -> Path:

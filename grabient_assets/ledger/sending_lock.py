@@ -50,4 +50,4 @@ def is_being_sent(warehouse: Warehouse, batch_id: str) -> bool:
 
 
 def _path(warehouse: Warehouse, batch_id: str) -> Path:
-    return warehouse.path.parent / "sending" / f"{batch_id}.lock"
+    return warehouse.folder / "sending" / f"{batch_id}.lock"

@@ -80,7 +80,7 @@ def staging(warehouse: Warehouse, answer_tables: Sequence[str]) -> Iterator[Stag
 
     Raises WarehouseLockedError when another process is using it, WarehouseError when it cannot be written.
     """
-    path = warehouse.path.with_name("reparse.duckdb")
+    path = warehouse.folder / "reparse.duckdb"
     with _opened_lock(path.with_name("reparse.lock")) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -32,7 +32,7 @@ def migrate(connection: DuckDBPyConnection, path: Path, folder: Traversable = SQ
     version = current_version(connection)
     if not version and (strange := _names_in(connection)):
         raise faults.foreign_database(path, strange)
-    known = _migrations(folder)
+    known = migrations(folder)
     newest = known[-1][0]
     if version > newest:
         raise WarehouseTooNewError(
@@ -124,7 +124,7 @@ def lacking(connection: DuckDBPyConnection) -> list[str]:
     if current_version(connection) != newest_version():
         return []
     with duckdb.connect() as whole:
-        for _, _, sql in _migrations(SQL):
+        for _, _, sql in migrations(SQL):
             whole.execute(sql)
         expected = _columns_in(whole)
     found = _columns_in(connection)
@@ -138,12 +138,13 @@ def _columns_in(connection: DuckDBPyConnection) -> set[tuple[str, str]]:
     return set(connection.execute(query + " AND schema_name = 'main' AND NOT internal").fetchall())
 
 
-def newest_version() -> int:
+def newest_version(folder: Traversable = SQL) -> int:
     """The newest migration that this program knows."""
-    return _migrations(SQL)[-1][0]
+    return migrations(folder)[-1][0]
 
 
 @cache
-def _migrations(folder: Traversable) -> list[tuple[int, str, str]]:
+def migrations(folder: Traversable) -> list[tuple[int, str, str]]:
+    """Number, name and text of every step, in order."""
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
     return [(int(f.name[:4]), f.name, f.read_text(encoding="utf-8")) for f in files]
