@@ -26,7 +26,7 @@ from pathlib import Path
 from scaling.ledger import VERSIONS, make_ledger
 from scaling.pages import measure_pages
 from scaling.server import postgresql
-from scaling.stages import STAGES, in_own_process, print_stage, sizes, ticks
+from scaling.stages import STAGES, Stage, in_own_process, print_stage, sizes, ticks
 
 from grabient_assets.settings import PROJECT_DIR
 
@@ -73,15 +73,17 @@ def _measure(palettes: int, on: str, keep: Path | None, folder: Path, stack: Exi
     before = server.size() if server else 0
 
     _say(f"\n{palettes:,} palettes x {len(VERSIONS)} versions on {on}\n")
-    _say("| stage | events | runs | Dagster's seconds | ms an event | seconds, all | peak MiB |\n|---|--:|--:|--:|--:|--:|--:|")
-    stages = []
+    _say("Seconds of Dagster by the clock; its CPU here and of the server; then all of the stage.\n")
+    _say("| stage | events | runs | Dagster, s | CPU | server | all, s | CPU | peak MiB |\n|---" + "|--:" * 8 + "|")
+    total = Stage("together", 0, 0, 0, 0, 0, 0, 0)
+    worked = 0.0
     for name in STAGES:
+        at = server.cpu() if server else 0.0
         one = in_own_process(Path(__file__), name)
-        stages.append(one)
-        _say(_row(one.name, one.events, one.runs, one.dagster, one.seconds, one.peak))
-    events, runs = sum(one.events for one in stages), sum(one.runs for one in stages)
-    dagster, seconds = sum(one.dagster for one in stages), sum(one.seconds for one in stages)
-    _say(_row("together", events, runs, dagster, seconds, max(one.peak for one in stages)))
+        at = server.cpu() - at if server else 0.0
+        total, worked = total + one, worked + at
+        _say(_row(one, at))
+    _say(_row(total, worked))
     used = server.size() - before if server else sizes(home)
     _say(f"\nbytes of Dagster's records  {used / 2**20:8.0f} MiB, {used / palettes / 1024:.1f} KiB a palette")
     done = subprocess.run([sys.executable, __file__, "--stage", "ticks"], check=True, capture_output=True, text=True)
@@ -92,9 +94,11 @@ def _measure(palettes: int, on: str, keep: Path | None, folder: Path, stack: Exi
     _say(f"\n(load of the machine at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)")
 
 
-def _row(name: str, events: int, runs: int, dagster: float, seconds: float, peak: float) -> str:
-    each = f"{1000 * dagster / events:.2f}" if events else "-"
-    return f"| {name} | {events:,} | {runs} | {dagster:.1f} | {each} | {seconds:.1f} | {peak:.0f} |"
+def _row(one: Stage, server: float) -> str:
+    dagster = f"{one.dagster:.1f} | {one.dagster_cpu:.1f} | {server:.1f}"
+    return (
+        f"| {one.name} | {one.events:,} | {one.runs} | {dagster} | {one.seconds:.1f} | {one.cpu:.1f} | {one.peak:.0f} |"
+    )
 
 
 def _copied(source: str, target: str) -> None:

@@ -87,7 +87,9 @@ def _draw(warehouse: object, seeds: Sequence[str], objects: Path) -> None:
             key = f"palettes/{record.seed}.png"
             (objects / key).hardlink_to(first)
             digest = hashlib.sha256(svg.encode()).hexdigest()
-            made.append(ImageRecord(**{**_fields(pattern), "seed": record.seed, "object_key": key, "svg_sha256": digest}))
+            made.append(
+                ImageRecord(**{**_fields(pattern), "seed": record.seed, "object_key": key, "svg_sha256": digest})
+            )
     with warehouse.write() as connection:
         record_images(connection, made)
 

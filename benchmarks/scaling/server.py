@@ -22,11 +22,30 @@ class Server:
 
     url: str
     psql: tuple[str | Path, ...]
+    pid: int
+
+    def cpu(self) -> float:
+        """Seconds of CPU of the server so far, with its processes that have ended."""
+        import psutil
+
+        server = psutil.Process(self.pid)
+        living = [one.cpu_times() for one in server.children()]
+        own = server.cpu_times()
+        return (
+            own.user
+            + own.system
+            + own.children_user
+            + own.children_system
+            + sum(one.user + one.system for one in living)
+        )
 
     def size(self) -> int:
         """Bytes of the database."""
         done = subprocess.run(
-            [*self.psql, "-c", "SELECT pg_database_size(current_database())"], check=True, capture_output=True, text=True
+            [*self.psql, "-c", "SELECT pg_database_size(current_database())"],
+            check=True,
+            capture_output=True,
+            text=True,
         )
         return int(done.stdout)
 
@@ -55,7 +74,8 @@ def postgresql() -> Iterator[Server]:
         run(*control, "-o", f"-p {port} -k {folder} -c listen_addresses=127.0.0.1", "start")
         try:
             psql = (binaries / "psql", "-XAtq", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres")
-            yield Server(f"postgresql+psycopg2://postgres@127.0.0.1:{port}/postgres", psql)
+            pid = int((data / "postmaster.pid").read_text(encoding="utf-8").splitlines()[0])
+            yield Server(f"postgresql+psycopg2://postgres@127.0.0.1:{port}/postgres", psql, pid)
         finally:
             run(*control, "-m", "immediate", "stop")
     finally:
