@@ -55,36 +55,35 @@ class Clock:
     def __init__(self) -> None:
         self.seconds = self.cpu = 0.0
         self.events = 0
-        self.runs = 0
-        self._depth = 0
+        self._inside = False
 
     def watch(self, instance: dg.DagsterInstance) -> None:
-        """Time the calls of this instance, and of every materialization that a run builds."""
-        from dagster._core.events import DagsterEvent
+        """Time the calls of this instance and the reports of runs. Modules that report are imported after this."""
+        from grabient_assets.resources import reporting
 
         for name in TIMED:
             if hasattr(instance, name):
                 setattr(instance, name, self._timed(getattr(instance, name)))
-        build = self._timed(DagsterEvent.asset_materialization)
+        report = self._timed(reporting.report_materializations)
 
-        def counted(*given: Any, **named: Any) -> Any:
-            self.events += 1
-            return build(*given, **named)
+        def counted(context: dg.OpExecutionContext, events: Sequence[dg.AssetMaterialization]) -> None:
+            self.events += len(events)
+            report(context, events)
 
-        DagsterEvent.asset_materialization = staticmethod(counted)  # pyright: ignore[reportAttributeAccessIssue]
+        reporting.report_materializations = counted
 
     def _timed(self, call: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(call)
         def timed(*given: Any, **named: Any) -> Any:
-            started, cpu = time.perf_counter(), time.process_time()
-            self._depth += 1
+            if self._inside:
+                return call(*given, **named)
+            self._inside, started, cpu = True, time.perf_counter(), time.process_time()
             try:
                 return call(*given, **named)
             finally:
-                self._depth -= 1
-                if not self._depth:
-                    self.seconds += time.perf_counter() - started
-                    self.cpu += time.process_time() - cpu
+                self._inside = False
+                self.seconds += time.perf_counter() - started
+                self.cpu += time.process_time() - cpu
 
         return timed
 
@@ -108,12 +107,11 @@ def print_stage(name: str) -> None:
     clock.watch(instance)
     started, cpu = time.perf_counter(), time.process_time()
     with quiet_dagster():
-        for success in STAGES[name](instance, Warehouse(settings.database)):
-            clock.runs += 1
-            assert success, f"a run of {name} failed"
+        ended = list(STAGES[name](instance, Warehouse(settings.database)))
     took, worked = time.perf_counter() - started, time.process_time() - cpu
+    assert all(ended), f"a run of {name} failed"
     peak = peak_mib(os.getpid())
-    print(json.dumps(asdict(Stage(name, took, worked, clock.seconds, clock.cpu, clock.events, clock.runs, peak))))
+    print(json.dumps(asdict(Stage(name, took, worked, clock.seconds, clock.cpu, clock.events, len(ended), peak))))
 
 
 def peak_mib(pid: int) -> float:
