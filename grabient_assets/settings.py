@@ -1,6 +1,6 @@
 """Every setting, and the only place that reads the environment.
 
-A setting comes from the process environment or, where that is silent, from `.env` in the project folder.
+A setting comes from the process environment or, where that is silent, from `.env` in the project folder (places.py).
 An empty value counts as not set. `load_settings()` reads when it is called, so importing this module costs nothing.
 """
 
@@ -17,6 +17,8 @@ from typing import Literal, get_args
 from urllib.parse import unquote
 
 from grabient_assets.errors import SettingsError
+from grabient_assets.places import PROJECT_DIR as PROJECT_DIR
+from grabient_assets.places import SHIPPED_PROMPTS, project_dir
 from grabient_assets.postgres_settings import PostgresAddress, read_postgres
 from grabient_assets.r2_settings import R2Settings, read_r2
 from grabient_assets.secrets import hide
@@ -26,8 +28,6 @@ Mode = Literal["emulator", "live"]
 Method = Literal["majority", "one-coin", "full"]
 """How the values of a consensus are ranked: by votes, or by their probability under one of two models of errors."""
 
-PROJECT_DIR = Path(__file__).resolve().parent.parent
-PROMPTS_DIR = PROJECT_DIR / "prompts"
 Provider = Literal["anthropic", "openai", "groq", "google"]
 PROVIDERS = get_args(Provider)
 MOST_DOLLARS = 100_000_000
@@ -52,7 +52,11 @@ class Setting:
 
 SETTINGS = (
     Setting("GRABIENT_MODE", "emulator", "emulator (offline, free) or live (the four providers, real money)"),
-    Setting("GRABIENT_DATA_DIR", ".grabient", "where everything is written; relative to the project folder"),
+    Setting(
+        "GRABIENT_DATA_DIR",
+        ".grabient",
+        "where everything is written; relative to the project folder, or once installed to the current folder",
+    ),
     Setting(
         "GRABIENT_WAREHOUSE",
         "",
@@ -65,6 +69,7 @@ SETTINGS = (
         "v1",
         "the folder of prompts/ that commands use; another one asks about every palette again",
     ),
+    Setting("GRABIENT_PROMPTS_DIR", "", "another folder of prompt versions; empty: the project's own prompts/"),
     Setting("GRABIENT_CONSENSUS", "majority", "what ranks the values the refiner reads: majority, one-coin or full"),
     Setting("GRABIENT_REFINER", "", "the model that refines; empty: the registry's, see `grabient models --all`"),
     Setting("GRABIENT_EMBEDDER", "local", "what makes vectors: local (offline, free), or a model id of role embedder"),
@@ -206,6 +211,15 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+def prompts_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """The folder of the prompt versions: that of GRABIENT_PROMPTS_DIR, or what the program came with.
+
+    It may be missing; who reads prompts says so. Raises SettingsError for text that is no path.
+    """
+    folder = _values(environ).get("GRABIENT_PROMPTS_DIR")
+    return SHIPPED_PROMPTS if folder is None else _path("GRABIENT_PROMPTS_DIR", folder)
+
+
 def setting_values(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """What each setting is now, for people: defaults filled in, secrets replaced by a mark that they are set."""
     values = _values(environ)
@@ -271,7 +285,7 @@ def _values(environ: Mapping[str, str] | None) -> dict[str, str]:
     if environ is None:
         from dotenv import dotenv_values
 
-        from_file = {k: v for k, v in dotenv_values(PROJECT_DIR / ".env").items() if v is not None}
+        from_file = {k: v for k, v in dotenv_values(project_dir() / ".env").items() if v is not None}
         return _set_values(from_file) | _set_values(os.environ)
     return _set_values(environ)
 
@@ -305,20 +319,9 @@ def _consensus(values: Mapping[str, str]) -> Method:
 
 
 def _folder(name: str, text: str) -> Path:
-    """The folder of that setting, relative to the project's: the same from wherever a command or daemon is started.
-
-    Refused is what DuckDB and Dagster's SQLite storage would take for something else than a part of the path.
-    """
-    try:
-        path = Path(text).expanduser()
-    except RuntimeError:
-        raise SettingsError(f"{name} is {text!r}; nobody here has that home folder. Write the path out.") from None
-    path = PROJECT_DIR / path
-    if "~" in path.parts or any(part.startswith("$") for part in path.parts):
-        raise SettingsError(
-            f"{name} is {text!r}; ~ counts at its beginning only, and $VARIABLES are not filled in here. Write the "
-            "path out."
-        )
+    """The path of that setting, without what DuckDB and Dagster's SQLite storage would take for something else than a
+    part of it."""
+    path = _path(name, text)
     if "?" in str(path):
         cause = "DuckDB and SQLite take what follows ? for options"
     elif unquote(str(path)) != str(path):
@@ -328,6 +331,21 @@ def _folder(name: str, text: str) -> Path:
     else:
         return path
     raise SettingsError(f"{name} leads to {str(path)!r}; {cause}. Choose another name for the folder, or a link to it.")
+
+
+def _path(name: str, text: str) -> Path:
+    """The folder of that setting. In a checkout it is the same from wherever a command or daemon is started."""
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        raise SettingsError(f"{name} is {text!r}; nobody here has that home folder. Write the path out.") from None
+    path = project_dir() / path
+    if "~" in path.parts or any(part.startswith("$") for part in path.parts):
+        raise SettingsError(
+            f"{name} is {text!r}; ~ counts at its beginning only, and $VARIABLES are not filled in here. Write the "
+            "path out."
+        )
+    return path
 
 
 def _checked_url(values: Mapping[str, str], name: str) -> bool:

@@ -408,7 +408,7 @@ def in_a_project(folder: Path, dotenv: str, **environ: str) -> dict[str, str]:
     package = folder / "grabient_assets"
     package.mkdir()
     source = Path(module.__file__).parent
-    for name in ("__init__.py", "settings.py", "errors.py"):
+    for name in ("__init__.py", "settings.py", "places.py", "errors.py"):
         shutil.copy(source / name, package / name)
     (folder / ".env").write_text(dotenv, encoding="utf-8")
     ours = {setting.name for setting in SETTINGS} | {"GOOGLE_API_KEY", "GEMINI_API_KEY", "DAGSTER_HOME"}

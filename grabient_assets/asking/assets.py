@@ -26,7 +26,7 @@ from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.resources.runs import PUT_OFF_TAG
-from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.settings import prompts_dir
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.wording import counted
 
@@ -194,7 +194,7 @@ def prompt_metadata(load: Callable[[str], Prompt]) -> dict[str, dg.MetadataValue
     """
     found: dict[str, dg.MetadataValue] = {}
     try:
-        versions = load_prompt_versions(PROMPTS_DIR)
+        versions = load_prompt_versions(prompts_dir())
     except PromptError as error:
         return {"prompts": dg.MetadataValue.text(str(error))}
     for version in reversed(versions):

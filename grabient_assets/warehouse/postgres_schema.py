@@ -126,7 +126,9 @@ def lacking(connection: DuckDBPyConnection) -> list[str]:
 
 
 def _tables_in(connection: DuckDBPyConnection) -> list[str]:
-    query = f"SELECT table_name AS name FROM information_schema.tables WHERE table_schema = {literal(SCHEMA)} ORDER BY 1"
+    query = (
+        f"SELECT table_name AS name FROM information_schema.tables WHERE table_schema = {literal(SCHEMA)} ORDER BY 1"
+    )
     return [row[0] for row in connection.execute(from_server(query)).fetchall()]
 
 

@@ -33,6 +33,7 @@ ADDED: frozenset[str | tuple[str, str]] = frozenset(
         *("workflows", "sources", "workflow_sources", "source_queue", "chunks", "source_windows", "extractions"),
         *("knowledge_entries", "entry_embeddings", "chunk_embeddings", "fetch_states", "cell_readings"),
         *("workflow_cells", "knowledge_coverage", "workflow_entries", "workflow_status"),
+        ("palettes", "place"),
         ("request_sizes", "delivery"),
         *(("asks", name) for name in ("delivery", "subject_key", "rests_on", "basis", "stem")),
         *(("batches", name) for name in ("delivery", "kind")),

