@@ -73,6 +73,11 @@ SETTINGS = (
     Setting("GRABIENT_CONSENSUS", "majority", "what ranks the values the refiner reads: majority, one-coin or full"),
     Setting("GRABIENT_REFINER", "", "the model that refines; empty: the registry's, see `grabient models --all`"),
     Setting("GRABIENT_EMBEDDER", "local", "what makes vectors: local (offline, free), or a model id of role embedder"),
+    Setting(
+        "GRABIENT_BATCH_REPORTS",
+        "each",
+        "how often batch assets report a palette: each (sent, answered), once (answered), summary (sums of a run)",
+    ),
     Setting("ANTHROPIC_API_KEY", "", "live mode: Anthropic", secret=True),
     Setting("OPENAI_API_KEY", "", "live mode: OpenAI", secret=True),
     Setting("GROQ_API_KEY", "", "live mode: Groq", secret=True),
@@ -152,6 +157,7 @@ class Settings:
     """It may hold a user and a password."""
     knowledge_parallel: int = 5
     edit_timeout_seconds: int = 1800
+    batch_reports: BatchReports = "each"
 
     @property
     def database(self) -> Path:
@@ -208,6 +214,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         youtube_proxy_url=_address(values, "YOUTUBE_PROXY_URL"),
         knowledge_parallel=_whole_number(values, "KNOWLEDGE_PARALLEL", "5", PARALLEL),
         edit_timeout_seconds=_whole_number(values, "EDIT_TIMEOUT_SECONDS", "1800", EDIT_SECONDS),
+        batch_reports=_batch_reports(values),
     )
 
 
@@ -316,6 +323,13 @@ def _consensus(values: Mapping[str, str]) -> Method:
     if method == "majority" or method == "one-coin" or method == "full":
         return method
     raise SettingsError(f"GRABIENT_CONSENSUS is {method!r}; it must be majority, one-coin or full.")
+
+
+def _batch_reports(values: Mapping[str, str]) -> BatchReports:
+    how = values.get("GRABIENT_BATCH_REPORTS", "each")
+    if how == "each" or how == "once" or how == "summary":
+        return how
+    raise SettingsError(f"GRABIENT_BATCH_REPORTS is {how!r}; it must be each, once or summary.")
 
 
 def _folder(name: str, text: str) -> Path:

@@ -143,11 +143,10 @@ def _load(instance: dg.DagsterInstance, warehouse: Warehouse) -> Iterator[bool]:
 
 def _sent(instance: dg.DagsterInstance, warehouse: Warehouse) -> Iterator[bool]:
     """What each submitting run reports after it has sent, provider by provider and version by version."""
-    from grabient_assets.asking.reports import asked_events
-    from grabient_assets.resources.reporting import report_materializations
+    from grabient_assets.asking.reports import report_progress
 
     def report(context: dg.OpExecutionContext, purpose: PurposeAssets, provider: str, ids: list[str]) -> None:
-        report_materializations(context, list(asked_events(purpose, warehouse, provider, ids)))
+        report_progress(context, purpose, warehouse, provider, ids, (), ended=False)
 
     yield from _runs(instance, warehouse, report)
 
