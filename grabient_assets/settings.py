@@ -27,6 +27,9 @@ from grabient_assets.vectorize_settings import CLOUDFLARE_URL, VectorizeSettings
 Mode = Literal["emulator", "live"]
 Method = Literal["majority", "one-coin", "full"]
 """How the values of a consensus are ranked: by votes, or by their probability under one of two models of errors."""
+BatchReports = Literal["each", "once", "summary"]
+"""What Dagster is told about the requests of each subject: when they are sent and when they are answered, only the
+latter, or sums of each run."""
 
 Provider = Literal["anthropic", "openai", "groq", "google"]
 PROVIDERS = get_args(Provider)

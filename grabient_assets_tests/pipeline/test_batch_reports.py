@@ -55,5 +55,5 @@ def test_how_often_a_batch_asset_reports_a_palette(tmp_path: Path, monkeypatch: 
         answers = pipeline.rows("SELECT count(*) FROM palette_tags")[0][0]
         assert answers == 3 * len(pipeline.creates())
         states = {"each": ["with the provider", "answered"], "once": ["answered"], "summary": []}[how]
-        assert _events(pipeline) == ({key: states for key in keys} if states else {})
+        assert _events(pipeline) == (dict.fromkeys(keys, states) if states else {})
         assert _observed(pipeline) == ([(3, answers, 0), (3, 0, answers)] if how == "summary" else [])
