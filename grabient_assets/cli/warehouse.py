@@ -115,9 +115,7 @@ def status(
         print_json({"where": str(opened.place), "version": newest_version(), "bytes": size, "rows": rows})
         return
     console = output()
-    console.print(
-        f"{opened.place}: version {newest_version()}, {size / 1e6:,.1f} MB.", highlight=False, soft_wrap=True
-    )
+    console.print(f"{opened.place}: version {newest_version()}, {size / 1e6:,.1f} MB.", highlight=False, soft_wrap=True)
     for name in sorted(rows):
         if rows[name]:
             console.print(f"{rows[name]:>12,}  {name}", highlight=False)

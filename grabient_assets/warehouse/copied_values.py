@@ -73,7 +73,9 @@ def digest(table: str, columns: Columns, *, without_nul: bool) -> str:
 
     The sums depend on every value and on no order. With `without_nul` they are those of what PostgreSQL can hold.
     """
-    texts = [f"coalesce(strlen({text}) || ':' || {text}, '-')" for text in (_text(*one, without_nul) for one in columns)]
+    texts = [
+        f"coalesce(strlen({text}) || ':' || {text}, '-')" for text in (_text(*one, without_nul) for one in columns)
+    ]
     nul = " + ".join(f"coalesce({one}, 0)" for one in map(_count_nul, columns) if one) or "0"
     return (
         "SELECT count(*), coalesce(sum((n >> 64)::UBIGINT), 0), "

@@ -334,7 +334,9 @@ def _insert(cursor: DuckDBPyConnection, here: _Side, there: _Side, table: str) -
     if as_texts:
         cursor.execute("SET GLOBAL pg_array_as_varchar = true")
     try:
-        cursor.execute(f"INSERT INTO {there.table(table)} ({names}) SELECT {', '.join(values)} FROM {here.table(table)}")
+        cursor.execute(
+            f"INSERT INTO {there.table(table)} ({names}) SELECT {', '.join(values)} FROM {here.table(table)}"
+        )
     except duckdb.Error as error:
         raise _fault(error, (here, there)) or WarehouseError(
             f"{there} does not take the rows of {table}: {postgres_faults.said(error)}. {here} was not changed."

@@ -87,7 +87,9 @@ def test_every_table_comes_there_and_back(file: Path, there: Warehouse, server: 
         assert connection.execute(views).fetchone() != (0,), "the program's views are there"
 
 
-def test_a_copy_that_stopped_goes_on_and_nobody_works_with_it_before(file: Path, there: Warehouse, tmp_path: Path) -> None:
+def test_a_copy_that_stopped_goes_on_and_nobody_works_with_it_before(
+    file: Path, there: Warehouse, tmp_path: Path
+) -> None:
     with pytest.raises(Stopped):
         copy(file, there, stop_at="batches")
     for use in (there.read, there.write):
