@@ -170,6 +170,11 @@ class Settings:
         return self.data_dir / DATABASE
 
     @property
+    def warehouse(self) -> Path | PostgresAddress:
+        """Where the tables lie."""
+        return self.postgres or self.database
+
+    @property
     def objects_dir(self) -> Path:
         """The local folder store, used when R2 is not set."""
         return self.data_dir / "objects"

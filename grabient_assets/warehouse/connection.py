@@ -112,4 +112,4 @@ class Warehouse:
 
 def open_warehouse(settings: Settings, lock_timeout: LockTimeout = USUAL_TIMEOUT) -> Warehouse:
     """The warehouse of these settings."""
-    return Warehouse(settings.postgres or settings.database, lock_timeout, settings.data_dir)
+    return Warehouse(settings.warehouse, lock_timeout, settings.data_dir)
