@@ -13,12 +13,10 @@ FOLDER = Path("grabient_assets", "shipped")
 
 
 class BuildPackage(build_py):
-    """Copies into the package what an installed program needs. An editable install reads it where it lies."""
+    """Copies into the package what an installed program needs: into the build, so an editable install has no copy."""
 
     def run(self) -> None:
         super().run()
-        if self.editable_mode:
-            return
         shutil.rmtree(Path(self.build_lib) / FOLDER, ignore_errors=True)  # of an earlier build in the same folder
         for source, target in self._shipped():
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 │   ├── WarehouseReadOnlyError   the file or its folder cannot be written
 │   ├── UnfinishedCopyError      `grabient warehouse copy` was stopped while it filled this one
 │   └── WarehouseTooNewError     the file was made by a newer version of this project, or of DuckDB
+├── RecordsError                 Dagster's records in PostgreSQL cannot be reached or used
 ├── StoreError                   the object store (local folder or R2)
 │   └── StoreUnusableError       no bucket, a refused token, a file in the way: trying again is useless
 ├── EmbedderError                the embedder of this process lacks its files, or has others
@@ -131,6 +132,10 @@ class UnfinishedCopyError(WarehouseError):
 
 class WarehouseTooNewError(WarehouseError):
     """The DuckDB file carries a migration this version does not know, or was written by a newer DuckDB."""
+
+
+class RecordsError(GrabientError):
+    """The PostgreSQL database in which dagster.yaml keeps Dagster's records cannot be reached or used."""
 
 
 class StoreError(GrabientError):

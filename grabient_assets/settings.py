@@ -27,6 +27,9 @@ from grabient_assets.vectorize_settings import CLOUDFLARE_URL, VectorizeSettings
 Mode = Literal["emulator", "live"]
 Method = Literal["majority", "one-coin", "full"]
 """How the values of a consensus are ranked: by votes, or by their probability under one of two models of errors."""
+BatchReports = Literal["each", "once", "summary"]
+"""What Dagster is told about the requests of each subject: when they are sent and when they are answered, only the
+latter, or sums of each run."""
 
 Provider = Literal["anthropic", "openai", "groq", "google"]
 PROVIDERS = get_args(Provider)
@@ -75,6 +78,11 @@ SETTINGS = (
     Setting("GRABIENT_CONSENSUS", "majority", "what ranks the values the refiner reads: majority, one-coin or full"),
     Setting("GRABIENT_REFINER", "", "the model that refines; empty: the registry's, see `grabient models --all`"),
     Setting("GRABIENT_EMBEDDER", "local", "what makes vectors: local (offline, free), or a model id of role embedder"),
+    Setting(
+        "GRABIENT_BATCH_REPORTS",
+        "each",
+        "how often batch assets report a palette: each (sent, answered), once (answered), summary (sums of a run)",
+    ),
     Setting("ANTHROPIC_API_KEY", "", "live mode: Anthropic", secret=True),
     Setting("OPENAI_API_KEY", "", "live mode: OpenAI", secret=True),
     Setting("GROQ_API_KEY", "", "live mode: Groq", secret=True),
@@ -154,6 +162,7 @@ class Settings:
     """It may hold a user and a password."""
     knowledge_parallel: int = 5
     edit_timeout_seconds: int = 1800
+    batch_reports: BatchReports = "each"
 
     @property
     def database(self) -> Path:
@@ -210,6 +219,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         youtube_proxy_url=_address(values, "YOUTUBE_PROXY_URL"),
         knowledge_parallel=_whole_number(values, "KNOWLEDGE_PARALLEL", "5", PARALLEL),
         edit_timeout_seconds=_whole_number(values, "EDIT_TIMEOUT_SECONDS", "1800", EDIT_SECONDS),
+        batch_reports=_batch_reports(values),
     )
 
 
@@ -311,6 +321,11 @@ def _values(environ: Mapping[str, str] | None) -> dict[str, str]:
     return _set_values(environ)
 
 
+def environment_value(name: str) -> str | None:
+    """The variable that another program's configuration names, as dagster.yaml does; None when it is not set."""
+    return os.environ.get(name)
+
+
 def _set_values(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value.strip() for name, value in environ.items() if value.strip()}
 
@@ -337,6 +352,13 @@ def _consensus(values: Mapping[str, str]) -> Method:
     if method == "majority" or method == "one-coin" or method == "full":
         return method
     raise SettingsError(f"GRABIENT_CONSENSUS is {method!r}; it must be majority, one-coin or full.")
+
+
+def _batch_reports(values: Mapping[str, str]) -> BatchReports:
+    how = values.get("GRABIENT_BATCH_REPORTS", "each")
+    if how == "each" or how == "once" or how == "summary":
+        return how
+    raise SettingsError(f"GRABIENT_BATCH_REPORTS is {how!r}; it must be each, once or summary.")
 
 
 def _folder(name: str, text: str) -> Path:

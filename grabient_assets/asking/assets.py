@@ -11,7 +11,7 @@ import dagster as dg
 
 from grabient_assets.asking import checks
 from grabient_assets.asking.purpose_assets import PurposeAssets
-from grabient_assets.asking.reports import asked_events, observe_plan, report_held
+from grabient_assets.asking.reports import asked_events, observe_plan, report_held, report_progress
 from grabient_assets.errors import PromptError
 from grabient_assets.ledger.asks import SubjectVersion, stopped_subjects
 from grabient_assets.ledger.connection import Connection
@@ -119,7 +119,7 @@ def send_due(
     own = context.partition_key if context.has_partition_key else None  # this one turns red
     ids = [one.batch.batch_id for one in sent.batches]
     stopped = [one for one in stopped if shown.space.key(one) != own]
-    report_materializations(context, list(asked_events(shown, warehouse, provider, ids, stopped)))
+    report_progress(context, shown, warehouse, provider, ids, stopped, ended=False)
     report_held(context, shown, warehouse, provider, sent.held)
     fail_for((*complaints, *sent.complaints))
 

@@ -64,11 +64,14 @@ class Group(TyperGroup):
 
 
 def _dagster_cannot_write(error: Exception) -> str | None:
-    """The sentence for an SQLite error that makes Dagster's own files unusable: damaged, full disk, locked, not
-    writable."""
+    """The sentence for an error that makes Dagster's own records unusable: files of SQLite that are damaged, locked or
+    not writable, a full disk, a database that went away."""
     import sqlite3
 
-    cause = getattr(error, "orig", error)  # SQLAlchemy wraps it
+    wrapped = error.__cause__ if type(error).__name__ == "DagsterPostgresException" else error
+    cause = getattr(wrapped, "orig", wrapped)  # SQLAlchemy wraps it
+    if type(cause).__module__.startswith("psycopg2"):
+        return _database_is_gone(cause)
     if not isinstance(cause, sqlite3.DatabaseError) or isinstance(cause, (sqlite3.IntegrityError, sqlite3.DataError)):
         return None
     if not isinstance(cause, sqlite3.OperationalError):
@@ -81,6 +84,15 @@ def _dagster_cannot_write(error: Exception) -> str | None:
         f"Dagster's records below the data folder cannot be used: {cause}. Free space on the disk, or see who has them "
         "open, then run again: what was sent and answered is in the ledger, and nothing of it is lost."
     )
+
+
+def _database_is_gone(cause: Any) -> str | None:
+    """The sentence for an error of psycopg2, when it comes from the database of Dagster's records."""
+    from grabient_assets.resources.records import postgres_records
+    from grabient_assets.settings import load_settings
+
+    records = postgres_records(load_settings().dagster_home)
+    return records.sentence(cause) if records else None
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,19 +1,25 @@
-"""Whether Dagster's daemon runs over the data folder, as its heartbeats say. Dagster is not imported for that."""
+"""Whether Dagster's daemon runs, as its heartbeats say. Dagster is not imported for that."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from grabient_assets.errors import GrabientError
+from grabient_assets.resources.records import postgres_records, records_in_files
 
 FRESH = timedelta(seconds=120)
 """The daemon writes a heartbeat every 30 seconds, and ticks that take long delay it."""
 
 
 def last_heartbeat(home: Path) -> datetime | None:
-    """When the sensor daemon of this Dagster folder gave its last sign of life; None when it never did, or the file
+    """When the sensor daemon of this Dagster folder gave its last sign of life; None when it never did, or the records
     cannot be read just now."""
+    if not records_in_files(home):
+        return _in_postgres(home)
     file = home / "history" / "runs.db"
     if not file.is_file():
         return None
@@ -25,6 +31,19 @@ def last_heartbeat(home: Path) -> datetime | None:
     except sqlite3.Error:
         return None
     return datetime.fromisoformat(row[0]).replace(tzinfo=UTC) if row and row[0] else None
+
+
+def _in_postgres(home: Path) -> datetime | None:
+    """The body of the row is read: its time is UTC, whatever the time zone of the server."""
+    try:
+        if (records := postgres_records(home)) is None:
+            return None
+        with records.connection() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT body FROM daemon_heartbeats WHERE daemon_type = 'SENSOR'")
+            row = cursor.fetchone()
+    except GrabientError:
+        return None
+    return datetime.fromtimestamp(json.loads(row[0])["timestamp"], UTC) if row else None
 
 
 def daemon_runs(home: Path, now: datetime) -> bool:

@@ -8,29 +8,61 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grabient_assets.process_identity import parse, this_process
+from grabient_assets.resources.run_leases import has_lapsed
+
 if TYPE_CHECKING:
     import dagster as dg
 
 PID_TAG = ".dagster/grabient_pid"
-"""On runs that a process without a daemon executes itself: which process."""
+"""On runs that a process without a daemon executes itself: which process of which machine."""
+
+PROCESS_TAG = ".dagster/grabient_process"
+"""On every run whose execution has begun: the run, and which process of which machine executes it. Dagster copies the
+tags of a run to the run that retries it, so the value names the run."""
+
+LAUNCHER_TAG = ".dagster/grabient_launcher"
+"""On runs that WatchfulRunLauncher handed to a code server: which process of which machine did so."""
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 CONNECT_SECONDS = 2.0
 
 
 def is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether the unfinished run was executed on this machine by something that no longer lives.
+    """Whether what executed the unfinished run no longer lives.
 
-    A run of the UI or the daemon is a child of a code server, which reports children that die: it is dead when its
-    server is. One of `grabient run` or `dagster asset materialize` is dead when its process is. Where nothing tells,
-    it counts as alive.
+    A run whose execution has begun is dead when its process is. Before that, a run of the UI or the daemon is dead
+    when its code server is, which reports children that die. One of `grabient run` is dead when its process is.
+
+    Process numbers and local addresses are looked at on the machine where they mean something. A run on another machine
+    is dead when nobody renews its lease any more (run_leases.py). Where nothing tells, the run counts as alive.
     """
+    judged = _judged_here(instance, run)
+    return has_lapsed(run.run_id) if judged is None else judged
+
+
+def _judged_here(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool | None:
+    """Whether the run is dead, by what this machine knows of its own processes; None when it knows nothing of it."""
     from dagster._core.storage.tags import GRPC_INFO_TAG
 
+    owner, _, named = run.tags.get(PROCESS_TAG, "").partition(" ")
+    if owner == run.run_id and (process := parse(named)) is not None:
+        return process.has_ended()
     if GRPC_INFO_TAG in run.tags:
-        return _is_gone(json.loads(run.tags[GRPC_INFO_TAG]))
-    pid = run.tags.get(PID_TAG) or _reported_pid(instance, run)
-    return pid is not None and _has_ended(int(pid), instance.get_run_record_by_id(run.run_id))
+        launcher = parse(run.tags.get(LAUNCHER_TAG))
+        here = _is_of_one_machine(instance) or (launcher is not None and launcher.has_ended() is not None)
+        return _is_gone(json.loads(run.tags[GRPC_INFO_TAG])) if here else None
+    if (process := parse(run.tags.get(PID_TAG))) is not None:
+        return process.has_ended()
+    if not _is_of_one_machine(instance):
+        return None
+    pid = run.tags.get(PID_TAG) or _reported_pid(instance, run)  # earlier versions wrote a number
+    return None if pid is None else _has_ended(int(pid), instance.get_run_record_by_id(run.run_id))
+
+
+def show_process(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Write down that this process executes the run."""
+    instance.add_run_tags(run_id, {PROCESS_TAG: f"{run_id} {this_process()}"})
 
 
 def broken_off(instance: dg.DagsterInstance, run_ids: Iterable[str | None]) -> set[str]:
@@ -43,6 +75,14 @@ def broken_off(instance: dg.DagsterInstance, run_ids: Iterable[str | None]) -> s
     failed = (DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
     found = instance.get_runs(RunsFilter(run_ids=known))
     return {run.run_id for run in found if run.status in failed or (not run.is_finished and is_dead(instance, run))}
+
+
+def _is_of_one_machine(instance: dg.DagsterInstance) -> bool:
+    """Whether all runs of the instance are of this machine, because its records are files. Runs that an earlier version
+    started, or a Dagster without BatchingInstance, do not say where."""
+    from dagster._core.storage.runs import SqliteRunStorage
+
+    return isinstance(instance.run_storage, SqliteRunStorage)
 
 
 def _has_ended(pid: int, record: dg.RunRecord | None) -> bool:

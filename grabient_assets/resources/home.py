@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 from grabient_assets import interrupts
 from grabient_assets.errors import GrabientError, SettingsError
 from grabient_assets.places import SHIPPED_DIR
+from grabient_assets.resources.records import postgres_records, records_in_files
 from grabient_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,20 +30,23 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
     """The instance of runs, events and partitions that `dagster dev` on the same data folder shows.
 
     The folder is made when it is not there, and named to Dagster. One that the owner names with DAGSTER_HOME keeps its
-    own dagster.yaml. Raises SettingsError when the folder cannot be written, GrabientError when the disk is full or a
-    file of it is damaged.
+    own dagster.yaml, and so does one whose dagster.yaml says where the records are stored. Raises SettingsError when
+    the folder cannot be written, or dagster.yaml cannot be used as it is; GrabientError when the disk is full, a file
+    of the records is damaged, or their database cannot be used.
     """
-    import dagster as dg
-
     home = settings.dagster_home
+    if not records_in_files(home):
+        if (records := postgres_records(home)) is not None:
+            records.make_tables()
+            records.check_tables()
+        return _opened(home)
     if damaged := damaged_records(home, thoroughly=False):
         raise GrabientError(damaged)
     try:
         with _one_at_a_time(home):
             _remove_empty(home)
             _put_configuration(home, ours=settings.data_dir / "dagster" == home)
-            os.environ["DAGSTER_HOME"] = str(home)
-            return dg.DagsterInstance.get()
+            return _opened(home)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise GrabientError(
@@ -55,14 +59,24 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
         ) from error
 
 
+def _opened(home: Path) -> dg.DagsterInstance:
+    import dagster as dg
+
+    os.environ["DAGSTER_HOME"] = str(home)
+    return dg.DagsterInstance.get()
+
+
 def damaged_records(home: Path, *, thoroughly: bool = True) -> str | None:
-    """The sentence about the first file of Dagster's records that SQLite cannot read; None when all can be read.
+    """The sentence about the first file of Dagster's records that SQLite cannot read; None when all can be read, or
+    the records are not in files.
 
     Thoroughly, every page is read, which takes seconds for a long history; otherwise the beginning of the files that
     every process opens.
     """
     import sqlite3
 
+    if not records_in_files(home):
+        return None
     files = sorted(home.rglob("*.db")) if thoroughly else [home / name for name in _OPENED_FIRST]
     for file in files:
         if not file.is_file() or not file.stat().st_size:

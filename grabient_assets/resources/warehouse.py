@@ -11,6 +11,7 @@ import dagster as dg
 
 from grabient_assets.errors import WarehouseLockedError
 from grabient_assets.resources.dead_runs import PID_TAG
+from grabient_assets.resources.run_leases import hold_run
 from grabient_assets.resources.runs import record_begun
 from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse, open_warehouse
@@ -30,7 +31,8 @@ class WarehouseResource(dg.ConfigurableResource):
     def open(self, context: RunContext) -> Warehouse:
         """The warehouse for a run. It waits for the lock, and logs the holder every minute in the run.
 
-        The run is counted as an attempt here, before it does anything: see `resources/runs.py`.
+        The run is counted as an attempt here, before it does anything: see `resources/runs.py`. From here on it has a
+        lease, by which other machines see that it lives, also while it waits.
         """
 
         def log_wait(sentence: str) -> None:
@@ -39,6 +41,7 @@ class WarehouseResource(dg.ConfigurableResource):
                 sys.stderr.write(f"{sentence}\n")
 
         opened = open_warehouse(load_settings(), LockTimeout(self.run_seconds, log_wait))
+        hold_run(opened, context.run.run_id)
         record_begun(context.run, opened)
         return opened
 

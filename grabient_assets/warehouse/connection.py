@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grabient_assets.postgres_settings import PostgresAddress
 from grabient_assets.warehouse.duckdb_file import DuckDBFile
+from grabient_assets.warehouse.leases import LeaseLocks
 from grabient_assets.warehouse.lock_wait import LockTimeout
+from grabient_assets.warehouse.locks import FileLocks, Locks
 from grabient_assets.warehouse.postgres import PostgresDatabase
 
 if TYPE_CHECKING:
@@ -53,6 +56,19 @@ class Warehouse:
     def database(self) -> PostgresDatabase | None:
         """The database, for what machines have to agree on beside the tables; None where the tables lie in a file."""
         return self._tables if isinstance(self._tables, PostgresDatabase) else None
+
+    @property
+    def locks(self) -> Locks:
+        """The locks beside the tables: of this machine where they lie in a file, of all machines where they lie in a
+        database."""
+        return FileLocks(self.folder) if self.database is None else LeaseLocks(self.database)
+
+    def time(self, wall: datetime) -> datetime:
+        """The time by which leases end: `wall`, or that of the server, where machines share a database. UTC."""
+        if self.database is None:
+            return wall
+        with self.database.asking() as ask:
+            return ask("SELECT now() AS now")[0][0].astimezone(UTC)
 
     def exists(self) -> bool:
         """Whether the tables exist. Raises WarehouseError when they are missing and must not be created in their

@@ -103,14 +103,23 @@ class PostgresDatabase:
     @contextmanager
     def asking(self) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
         """A function that has the server run one statement by itself and gives its rows, beside all transactions: for
-        leases, which must not wait for the writer."""
-        with self._opened(self._wait(), None) as cursor, self._faults(cursor):
+        leases, which must not wait for the writer.
+
+        When the connection breaks off, the statement is run once more; it has to be one that may be run twice.
+        """
+        import duckdb
+
+        wait = self._wait()
+        with interrupts.heeded(), self._opened(wait, None, looks=False) as cursor, self._faults(cursor):
 
             def ask(query: str) -> list[tuple[Any, ...]]:
-                if query.lstrip().upper().startswith("SELECT"):
-                    return cursor.execute(from_server(query)).fetchall()
-                cursor.execute(on_server(query))
-                return []
+                try:
+                    return _by_itself(cursor, query)
+                except duckdb.Error as error:
+                    if not faults.is_unreachable(error):
+                        raise
+                with self._cursor(wait) as anew:
+                    return _by_itself(anew, query)
 
             yield ask
 
@@ -119,11 +128,11 @@ class PostgresDatabase:
         return self._in_all or LockWait(self._lock_timeout)
 
     @contextmanager
-    def _opened(self, wait: LockWait, staged: Path | None) -> Iterator[DuckDBPyConnection]:
+    def _opened(self, wait: LockWait, staged: Path | None, *, looks: bool = True) -> Iterator[DuckDBPyConnection]:
         """A cursor whose tables and views are there and up to date."""
         import os
 
-        with self._cursor(wait) as cursor:
+        with self._cursor(wait, looks=looks) as cursor:
             key = (os.getpid(), self.address)
             if key not in _ready:
                 with _guard:
@@ -203,15 +212,16 @@ class PostgresDatabase:
             raise newer(self.address, row[0])
 
     @contextmanager
-    def _cursor(self, wait: LockWait) -> Iterator[DuckDBPyConnection]:
-        cursor = self._reached(wait)
+    def _cursor(self, wait: LockWait, *, looks: bool = True) -> Iterator[DuckDBPyConnection]:
+        cursor = self._reached(wait, looks=looks)
         try:
             yield cursor
         finally:
             cursor.close()
 
-    def _reached(self, wait: LockWait) -> DuckDBPyConnection:
-        """A cursor over a connection that lives. A server that was there before is waited for: it may be restarting."""
+    def _reached(self, wait: LockWait, *, looks: bool) -> DuckDBPyConnection:
+        """A cursor over a connection that lives, as far as one `looks`. A server that was there before is waited for: it
+        may be restarting."""
         import duckdb
 
         known = is_open(self.address)
@@ -219,7 +229,7 @@ class PostgresDatabase:
         while True:
             try:
                 cursor = engine(self.address).cursor()
-                if known:
+                if known and looks:
                     cursor.execute(from_server("SELECT 1 AS one")).fetchall()
                 return cursor
             except duckdb.Error as error:
@@ -250,6 +260,15 @@ class PostgresDatabase:
             if fault is None:
                 raise
             raise fault from error
+
+
+def _by_itself(cursor: DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
+    """Have the server run the statement. DuckDB gives rows only of one that begins with SELECT: it asks for them with
+    COPY, which refuses RETURNING, and a WITH that writes."""
+    if query.lstrip().upper().startswith("SELECT"):
+        return cursor.execute(from_server(query)).fetchall()
+    cursor.execute(on_server(query))
+    return []
 
 
 def _if_reached(cursor: DuckDBPyConnection) -> list[str]:

@@ -192,8 +192,8 @@ def incomplete(address: PostgresAddress, lacking: Sequence[str]) -> WarehouseErr
     """The database lacks these tables and columns of ours."""
     return WarehouseError(
         f"{address} lacks {_named(lacking)}, which this program keeps there. Somebody has changed it, or a copy of it "
-        "is not whole. Nothing of this step was stored. Restore it from a backup; the requests and answers of every batch "
-        "also lie in the object store, below batches/."
+        "is not whole. Nothing of this step was stored. Restore it from a backup; the requests and answers of every "
+        "batch also lie in the object store, below batches/."
     )
 
 

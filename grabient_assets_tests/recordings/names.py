@@ -24,6 +24,7 @@ ADDED: frozenset[str | tuple[str, str]] = frozenset(
         "embeddings",
         "imported_requests",
         "imports",
+        *("leases", "direct_calls"),
         "prompt_votes",
         "texts",
         *("palette_embeddings", "indexes", "index_versions", "index_entries", "index_mutations", "search_reports"),
