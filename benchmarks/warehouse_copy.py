@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 from grabient_assets.postgres_settings import parse_postgres
@@ -57,7 +58,7 @@ def main(answers: int) -> None:
         address = parse_postgres(server.create_database("copies"), "the server", server.password)
         places = [Warehouse(folder / "from.duckdb"), Warehouse(address, folder=folder), Warehouse(folder / "to.duckdb")]
         fill(places[0].path, answers)
-        for source, target in zip(places, places[1:], strict=False):
+        for source, target in pairwise(places):
             began, worked = time.perf_counter(), time.process_time()
             done = copy_warehouse(source, target, now, lambda _: None)
             seconds, cpu = time.perf_counter() - began, time.process_time() - worked

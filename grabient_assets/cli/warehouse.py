@@ -54,14 +54,16 @@ def copy(
     what = "copied" if written else "equal already: nothing was copied"
     console = output()
     console.print(
-        f"{counted(done.rows, 'row')} in {counted(len(done.tables), 'table')} {what}; counts and digests are the same.\n"
+        f"{counted(done.rows, 'row')} in {counted(len(done.tables), 'table')} {what}; "
+        "counts and digests are the same.\n"
         f"from  {done.source}\nto    {done.target}",
         highlight=False,
         soft_wrap=True,
     )
     if done.replaced:
         console.print(
-            f"{counted(done.replaced, 'text')} held the character 0, which PostgreSQL cannot hold; U+FFFD stands for it."
+            f"{counted(done.replaced, 'text')} held the character 0, which PostgreSQL cannot hold; U+FFFD stands for "
+            "it there."
         )
     if done.backup:
         console.print(f"What was there before: {done.backup}", highlight=False, soft_wrap=True)
@@ -115,9 +117,7 @@ def status(
         print_json({"where": str(opened.place), "version": newest_version(), "bytes": size, "rows": rows})
         return
     console = output()
-    console.print(
-        f"{opened.place}: version {newest_version()}, {size / 1e6:,.1f} MB.", highlight=False, soft_wrap=True
-    )
+    console.print(f"{opened.place}: version {newest_version()}, {size / 1e6:,.1f} MB.", highlight=False, soft_wrap=True)
     for name in sorted(rows):
         if rows[name]:
             console.print(f"{rows[name]:>12,}  {name}", highlight=False)

@@ -51,7 +51,11 @@ def version_of(connection: DuckDBPyConnection) -> int:
     columns = connection.execute(
         from_server(f"{_ALL_COLUMNS} AND c.relname = 'schema_migrations' ORDER BY a.attnum")
     ).fetchall()
-    if [name for _, name in columns] != ["number", "name", "applied_at"]:  # other programs have a table of this name as well
+    if [name for _, name in columns] != [
+        "number",
+        "name",
+        "applied_at",
+    ]:  # other programs have a table of this name as well
         return 0
     [row] = connection.execute(
         from_server(f"SELECT coalesce(max(number), 0) AS number FROM {SCHEMA}.schema_migrations")
