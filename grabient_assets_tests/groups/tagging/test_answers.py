@@ -247,7 +247,7 @@ def test_lists_are_opened_and_other_things_dropped() -> None:
 def test_the_word_null_is_no_tag() -> None:
     answer = read('{"mood": ["null", "calm", " NULL "], "associations": ["null island"]}')
     assert answer.mood == ("calm",) and answer.associations == ("null island",)
-    assert answer.notes == ("mood: 'null' was dropped.", "mood: ' NULL ' was dropped.")
+    assert answer.notes == ("mood: 'null' was dropped.", "mood: 'NULL' was dropped.")
 
 
 def test_closed_lists_keep_only_their_words() -> None:
