@@ -15,11 +15,18 @@ FRESH = timedelta(seconds=120)
 """The daemon writes a heartbeat every 30 seconds, and ticks that take long delay it."""
 
 
+CONNECT_SECONDS = 2
+"""A page of the studio waits for the answer."""
+
+
 def last_heartbeat(home: Path) -> datetime | None:
     """When the sensor daemon of this Dagster folder gave its last sign of life; None when it never did, or the records
     cannot be read just now."""
-    if not records_in_files(home):
-        return _in_postgres(home)
+    try:
+        if not records_in_files(home):
+            return _in_postgres(home)
+    except GrabientError:
+        return None
     file = home / "history" / "runs.db"
     if not file.is_file():
         return None
@@ -35,14 +42,11 @@ def last_heartbeat(home: Path) -> datetime | None:
 
 def _in_postgres(home: Path) -> datetime | None:
     """The body of the row is read: its time is UTC, whatever the time zone of the server."""
-    try:
-        if (records := postgres_records(home)) is None:
-            return None
-        with records.connection() as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT body FROM daemon_heartbeats WHERE daemon_type = 'SENSOR'")
-            row = cursor.fetchone()
-    except GrabientError:
+    if (records := postgres_records(home)) is None:
         return None
+    with records.connection(CONNECT_SECONDS) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT body FROM daemon_heartbeats WHERE daemon_type = 'SENSOR'")
+        row = cursor.fetchone()
     return datetime.fromtimestamp(json.loads(row[0])["timestamp"], UTC) if row else None
 
 

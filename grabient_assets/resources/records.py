@@ -39,10 +39,7 @@ NOTHING_LOST = "What was sent and answered is in the ledger, and nothing of it i
 
 _WAYS_OUT = (
     ("password", "Correct the password: dagster.yaml names the variable, otherwise PGPASSWORD or ~/.pgpass holds it."),
-    (
-        r"(database|role) .* does not exist",
-        "Create what is missing (`createdb`, `createuser`), or correct `storage` in {file}.",
-    ),
+    ("(database|role) .* does not exist", "Create it (`createdb`, `createuser`), or correct `storage` in {file}."),
     ("starting up", "Try again in a moment."),
     ("shutting down", "Try again when it is up."),
     ("too many clients", "Raise max_connections of the server, or end what holds connections."),
@@ -69,13 +66,15 @@ class PostgresRecords:
         return f"the PostgreSQL database {self.database} at {self.host}:{self.port}"
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
-        """A connection in which every statement is a transaction. Raises RecordsError, also for a statement that
-        fails."""
+    def connection(self, seconds: int = CONNECT_SECONDS) -> Iterator[Connection]:
+        """A connection, made within so many seconds, in which every statement is a transaction.
+
+        Raises RecordsError, also for a statement that fails.
+        """
         import psycopg2
 
         try:
-            opened = psycopg2.connect(**{"connect_timeout": CONNECT_SECONDS, **self.parameters})
+            opened = psycopg2.connect(**{"connect_timeout": seconds, **self.parameters})
             try:
                 opened.autocommit = True
                 yield opened
@@ -89,10 +88,8 @@ class PostgresRecords:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         refused = [line.rpartition(" failed: ")[2] for line in lines if " failed: " in line]
         said = hide((refused or lines[:1])[-1], self.password).rstrip(".")
-        way_out = next((way for pattern, way in _WAYS_OUT if re.search(pattern, said)), _ANY_WAY_OUT).format(
-            file=self.file
-        )
-        return f"Dagster's records in {self} cannot be used: {said}. {way_out} {NOTHING_LOST}"
+        way_out = next((way for pattern, way in _WAYS_OUT if re.search(pattern, said)), _ANY_WAY_OUT)
+        return f"Dagster's records in {self} cannot be used: {said}. {way_out.format(file=self.file)} {NOTHING_LOST}"
 
     def make_tables(self) -> None:
         """Have Dagster make its tables where they are missing, in one process at a time.

@@ -166,7 +166,7 @@ def test_a_server_that_is_not_there_or_does_not_let_us_in_is_one_sentence(server
 
     keep_in_postgres(home, server, "nowhere")
     assert load(settings).err == (
-        f'{where}:{server.port} cannot be used: FATAL:  database "nowhere" does not exist. Create what is missing '
+        f'{where}:{server.port} cannot be used: FATAL:  database "nowhere" does not exist. Create it '
         f"(`createdb`, `createuser`), or correct `storage` in {home}/dagster.yaml. {lost}\n"
     )
 
@@ -280,6 +280,7 @@ def test_a_dagster_yaml_that_is_no_yaml_is_one_sentence(settings: Settings):
     (settings.dagster_home / "dagster.yaml").write_text("storage: {postgres: [")
     with pytest.raises(GrabientError, match=r"dagster\.yaml is not YAML: .*Correct it"):
         dagster_instance(settings)
+    assert last_heartbeat(settings.dagster_home) is None
 
 
 def test_a_statement_that_fails_later_is_one_sentence(server: Server, database: str, settings: Settings):
