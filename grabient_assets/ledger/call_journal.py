@@ -1,5 +1,5 @@
-"""The journal of direct calls: when each call of a batch began, and what was answered, written down before the work goes
-on.
+"""The journal of direct calls: when each call of a batch began, and what was answered. It is written down before the
+work goes on.
 
 Where the tables lie in a DuckDB file it is a file beside it, and no table, because that database lets one process write
 at a time: two transactions for each call, of every process, would take longer than the call and wait for each other. A

@@ -27,12 +27,12 @@ from grabient_assets.warehouse.postgres_engine import SCHEMA, literal
 
 RENEW_SECONDS = 20.0
 LEASE_SECONDS = 120
-"""A lease is renewed every 20 seconds, and runs for 120. One renewal may find the server restarting, which is waited for
-up to 60 seconds (RESTART_SECONDS); 40 are left for a machine that is busy. After `kill -9` on another machine this is
-how long its locks last; on this machine it is seen that the process is gone."""
+"""A lease is renewed every 20 seconds, and runs for 120. One renewal may find the server restarting, which is waited
+for up to 60 seconds (RESTART_SECONDS); 40 are left for a machine that is busy. After `kill -9` on another machine this
+is how long its locks last; on this machine it is seen that the process is gone."""
 RUN_LEASE_SECONDS = 300
-"""Of a run. Nobody takes it over, it only says that the run lives: so it may last longer, and an outage of the server of
-some minutes makes no run count as dead."""
+"""Of a run. Nobody takes it over, it only says that the run lives. So it may last longer, and an outage of the server
+of some minutes makes no run count as dead."""
 FORGOTTEN_AFTER = "7 days"
 """Leases that ended so long ago are removed. Until then they tell which run is dead."""
 LET_GO_SECONDS = 5.0

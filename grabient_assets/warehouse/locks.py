@@ -1,4 +1,5 @@
-"""Locks that processes agree on beside the tables: who sends a batch, whose call is under way, who reads archives again.
+"""Locks that processes agree on beside the tables: who sends a batch, whose call is under way, who reads archives
+again.
 
 Where the tables lie in a file, a lock is a lock on a file of the data folder, for one machine. Where they lie in a
 database it is a lease (leases.py), for all machines. Either way it ends with the process that holds it.

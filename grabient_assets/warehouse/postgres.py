@@ -220,8 +220,8 @@ class PostgresDatabase:
             cursor.close()
 
     def _reached(self, wait: LockWait, *, looks: bool) -> DuckDBPyConnection:
-        """A cursor over a connection that lives, as far as one `looks`. A server that was there before is waited for: it
-        may be restarting."""
+        """A cursor over a connection that lives, as far as one `looks`. A server that was there before is waited for:
+        it may be restarting."""
         import duckdb
 
         known = is_open(self.address)

@@ -162,8 +162,12 @@ def test_a_batch_is_sent_although_the_server_restarts_meanwhile(machines: Machin
 
 
 def test_one_reparse_at_a_time_over_all_machines(machines: Machines) -> None:
-    with staging(machines.here.house.warehouse, []):
-        with pytest.raises(WarehouseLockedError, match=rf"at work in postgresql://.*/{machines.database}\."):
-            staging(machines.there.house.warehouse, []).__enter__()
+    said = rf"at work in postgresql://.*/{machines.database}\."
+    with (
+        staging(machines.here.house.warehouse, []),
+        pytest.raises(WarehouseLockedError, match=said),
+        staging(machines.there.house.warehouse, []),
+    ):
+        pass
     with staging(machines.there.house.warehouse, []):
         pass

@@ -89,8 +89,8 @@ def enqueue(
 
 
 def lost_leases(connection: DuckDBPyConnection, now: datetime) -> list[str]:
-    """The items whose lease has expired `now`, by the clock of leases (Warehouse.time), or whose process on this machine
-    is gone: after `kill -9` or a second Ctrl-C."""
+    """The items whose lease has expired `now`, by the clock of leases (Warehouse.time), or whose process on this
+    machine is gone: after `kill -9` or a second Ctrl-C."""
     rows = connection.execute(
         "SELECT item_id, lease, leased_until < $1 FROM source_queue WHERE status = 'leased' ORDER BY item_id", [now]
     ).fetchall()
