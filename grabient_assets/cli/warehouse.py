@@ -54,14 +54,16 @@ def copy(
     what = "copied" if written else "equal already: nothing was copied"
     console = output()
     console.print(
-        f"{counted(done.rows, 'row')} in {counted(len(done.tables), 'table')} {what}; counts and digests are the same.\n"
+        f"{counted(done.rows, 'row')} in {counted(len(done.tables), 'table')} {what}; "
+        "counts and digests are the same.\n"
         f"from  {done.source}\nto    {done.target}",
         highlight=False,
         soft_wrap=True,
     )
     if done.replaced:
         console.print(
-            f"{counted(done.replaced, 'text')} held the character 0, which PostgreSQL cannot hold; U+FFFD stands for it."
+            f"{counted(done.replaced, 'text')} held the character 0, which PostgreSQL cannot hold; U+FFFD stands for "
+            "it there."
         )
     if done.backup:
         console.print(f"What was there before: {done.backup}", highlight=False, soft_wrap=True)

@@ -100,8 +100,8 @@ class Warehouse:
         return self._tables.read(staged)
 
     def held(self, *, read_only: bool) -> AbstractContextManager[DuckDBPyConnection]:
-        """Keeps every other writer away for as long as the block takes, as copying.py needs it. The tables may be of any
-        version; in a file that is `read_only`, others may read as well."""
+        """Keeps every other writer away for as long as the block takes, as copying.py needs it. The tables may be of
+        any version; in a file that is `read_only`, others may read as well."""
         return self._tables.held(read_only=read_only)
 
     def at_once(self) -> AbstractContextManager[DuckDBPyConnection | None]:

@@ -14,8 +14,8 @@ from grabient_assets.warehouse.postgres_engine import INSTEAD_OF_NUL, literal
 
 Columns = Sequence[tuple[str, str]]
 """Names and types of DuckDB."""
-MIGRATIONS = "schema_migrations"
-"""The list of migrations is no content: each warehouse keeps its own."""
+MIGRATIONS, LEASES = "schema_migrations", "leases"
+"""No contents: each warehouse keeps its own list of migrations, and a lease says what a process does there."""
 CLOCK = "ledger_clock"
 """It has its one row from the beginning, so it says nothing of whether a warehouse is empty."""
 
@@ -24,7 +24,7 @@ _NUL = "chr(0)"
 
 @cache
 def tables() -> Mapping[str, Columns]:
-    """Every table with its columns, at the newest version."""
+    """Every table of a copy with its columns, at the newest version."""
     import duckdb
 
     with duckdb.connect() as whole:
@@ -36,7 +36,7 @@ def tables() -> Mapping[str, Columns]:
         ).fetchall()
     found: dict[str, list[tuple[str, str]]] = {}
     for table, name, kind in rows:
-        if table != MIGRATIONS:
+        if table not in (MIGRATIONS, LEASES):
             found.setdefault(table, []).append((name, kind))
     return found
 

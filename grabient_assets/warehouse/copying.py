@@ -24,6 +24,7 @@ from grabient_assets.warehouse.attaching import engine_cursor
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.copied_values import (
     CLOCK,
+    LEASES,
     MIGRATIONS,
     digest,
     has_lists,
@@ -114,6 +115,8 @@ def copy_warehouse(source: Warehouse, target: Warehouse, now: datetime, tell: Te
     """
     _bring_up_to_date(source, target)
     with _side(source, "source", read_only=True) as here:
+        with _cursor(here) as cursor:
+            _check_at_rest(cursor, here, target, tell)
         backup = _set_aside(here, target, now, tell) if replace else None
         with _side(target, "target", read_only=False) as there, _cursor(here, there) as cursor:
             begun = _begun(cursor, there)
@@ -133,18 +136,36 @@ def copy_warehouse(source: Warehouse, target: Warehouse, now: datetime, tell: Te
 
 
 def _bring_up_to_date(source: Warehouse, target: Warehouse) -> None:
-    """Migrate both sides; the target is made when it is missing. Raises for a source that is not there, and for a target
-    that is the source."""
+    """Migrate both sides; the target is made when it is missing. Raises for a source that is not there, and for a
+    target that is the source."""
     if not source.exists():
         raise UsageError(f"{_name(source)} holds no tables of this program. There is nothing to copy.")
-    if isinstance(source.place, Path) and isinstance(target.place, Path):
-        if source.path.resolve() == target.path.resolve():
-            raise _same(source)
+    if isinstance(source.place, Path) and _name(source) == _name(target):
+        raise _same(source)
     with source.read() as connection:
         identity = _identity(source, connection)
     with suppress(UnfinishedCopyError), target.read() as connection:
         if identity is not None and identity == _identity(target, connection):
             raise _same(target)
+
+
+def _check_at_rest(cursor: DuckDBPyConnection, here: _Side, target: Warehouse, tell: Tell) -> None:
+    """Raise while a direct batch is open. Its answers so far are no rows of a file but a journal beside it, and a file
+    does not read those that a database holds: they would be paid for again.
+
+    Programs that work in a database are only named: what they do from now on is not in the copy.
+    """
+    query = "SELECT count(*) FROM {} WHERE delivery = 'direct' AND status = 'intended'"
+    [(open_batches,)] = cursor.execute(query.format(here.table("batches"))).fetchall()
+    if open_batches and (here.server is None or target.database is None):
+        raise UsageError(
+            f"{here} has {counted(open_batches, 'direct batch', 'direct batches')} under way, and what was answered so "
+            "far would not go along: it would be paid for again. Nothing was changed. `grabient run` ends them; copy "
+            "then."
+        )
+    [(held,)] = cursor.execute(f"SELECT count(*) FROM {here.table(LEASES)} WHERE until > now()").fetchall()
+    if held:
+        tell(f"Programs work in {here} ({counted(held, 'lease')}). What they do from now on is not in the copy.")
 
 
 def _identity(warehouse: Warehouse, connection: DuckDBPyConnection) -> object:
@@ -274,14 +295,14 @@ def _strangers(cursor: DuckDBPyConnection, side: _Side) -> list[str]:
     database, _, schema = side.schema.partition(".")
     query = "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? ORDER BY 1"
     names = [row[0] for row in cursor.execute(query, [database, schema]).fetchall()]
-    return [one for one in names if one not in tables() and one != MIGRATIONS]
+    return [one for one in names if one not in (*tables(), MIGRATIONS, LEASES)]
 
 
 def _occupied(side: _Side, held: list[str]) -> UsageError:
     named = ", ".join(held[:SHOWN_AT_MOST]) + (", ..." if len(held) > SHOWN_AT_MOST else "")
     return UsageError(
-        f"{side} holds rows already, in {counted(len(held), 'table')}: {named}. Nothing was changed. Take an empty target, "
-        "or --replace, which first keeps these rows in a file."
+        f"{side} holds rows already, in {counted(len(held), 'table')}: {named}. Nothing was changed. Take an empty "
+        "target, or --replace, which first keeps these rows in a file."
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,6 +56,11 @@ def file(tmp_path: Path) -> Path:
     return fill(tmp_path / "grabient.duckdb")
 
 
+def database(there: Warehouse) -> str:
+    assert there.database is not None
+    return there.database.address.database
+
+
 def fill(path: Path, word: str = "a word") -> Path:
     with Warehouse(path).write() as connection:
         for table in NAMES:
@@ -76,7 +83,7 @@ def test_every_table_comes_there_and_back(file: Path, there: Warehouse, server: 
     done = copy(file, there)
     assert {one.table for one in done.tables} == {*NAMES, "ledger_clock"} and done.rows == len(NAMES) + 1
     assert all(one.written and one.source == one.target for one in done.tables if one.table != "ledger_clock")
-    assert int(server.psql("SELECT count(*) FROM batches", there.place.database)) == 1  # type: ignore[union-attr]
+    assert int(server.psql("SELECT count(*) FROM batches", database(there))) == 1
     second = Warehouse(parse_postgres(server.create_database(f"c{uuid4().hex}"), "b", server.password), folder=tmp_path)
     copy(there, second)
     copy(second, tmp_path / "back.duckdb")
@@ -132,7 +139,7 @@ def test_a_value_that_changes_on_the_way_is_noticed(file: Path, there: Warehouse
     server.psql(
         "CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.model := upper(NEW.model); "
         "RETURN NEW; END $$; CREATE TRIGGER spoil BEFORE INSERT ON asks FOR EACH ROW EXECUTE FUNCTION spoil()",
-        there.place.database,  # type: ignore[union-attr]
+        database(there),
     )
     with pytest.raises(WarehouseError, match=r"asks is not the same after copying: 1 rows, [0-9a-f]{32} in .*/grab"):
         copy(file, there)
@@ -148,7 +155,7 @@ def test_equal_sides_are_compared_and_nothing_is_written(file: Path, there: Ware
 def test_rows_of_a_database_are_kept_in_a_file_before_they_go(file: Path, there: Warehouse, tmp_path: Path) -> None:
     first = fill(tmp_path / "first.duckdb", "another word")
     copy(first, there)
-    with pytest.raises(UsageError, match=r"holds rows already, in 61 tables: artist_.*--replace"):
+    with pytest.raises(UsageError, match=r"holds rows already, in 62 tables: artist_.*--replace"):
         copy(file, there)
     copy(there, tmp_path / "still.duckdb")
     assert contents(tmp_path / "still.duckdb") == contents(first)
@@ -166,7 +173,7 @@ def test_a_file_is_kept_under_another_name_before_it_is_replaced(file: Path, tmp
     assert contents(target) == before
     done = copy(file, target, replace=True)
     assert done.backup == tmp_path / "target.duckdb.before-copy-20261120T120000"
-    assert contents(done.backup) == before and contents(target) == contents(file)
+    assert done.backup and contents(done.backup) == before and contents(target) == contents(file)
 
 
 def test_nobody_writes_meanwhile(file: Path, there: Warehouse) -> None:
@@ -175,20 +182,13 @@ def test_nobody_writes_meanwhile(file: Path, there: Warehouse) -> None:
     def tell(_: str) -> None:
         if tried:
             return
-        with pytest.raises(WarehouseLockedError, match="grabient on .* has held postgresql://"), there.write():
+        with pytest.raises(WarehouseLockedError, match=r"grabient on .* has held postgresql://"), there.write():
             pass
-        command = f"import duckdb; duckdb.connect({str(file)!r})"
-        tried.append(subprocess_error(command))
+        command = [sys.executable, "-c", f"import duckdb; duckdb.connect({str(file)!r})"]
+        tried.append(subprocess.run(command, capture_output=True, text=True, check=False).stderr)
 
     copy_warehouse(Warehouse(file), there, NOW, tell)
     assert "Could not set lock" in tried[0]
-
-
-def subprocess_error(code: str) -> str:
-    import subprocess
-    import sys
-
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr
 
 
 def test_a_file_that_somebody_writes_is_waited_for(file: Path, there: Warehouse) -> None:
@@ -230,9 +230,34 @@ def test_what_cannot_be_a_source_or_a_target(file: Path, there: Warehouse, serve
     with pytest.raises(WarehouseError, match="a database of another program: it holds orders"):
         copy(file, Warehouse(foreign, folder=tmp_path), replace=True)
     assert server.psql("SELECT id FROM orders", foreign.database) == "7\n"
-    server.psql("INSERT INTO schema_migrations VALUES (9000, 'x', now())", address.database)  # type: ignore[union-attr]
+    server.psql("INSERT INTO schema_migrations VALUES (9000, 'x', now())", database(there))
     with pytest.raises(WarehouseTooNewError, match="at schema version 9000"):
         copy(file, there, replace=True)
+
+
+def test_direct_calls_that_are_under_way_are_ended_first(file: Path, there: Warehouse, tmp_path: Path) -> None:
+    with Warehouse(file).write() as connection:
+        connection.execute("UPDATE batches SET delivery = 'direct', status = 'intended'")
+    with pytest.raises(UsageError, match=r"has 1 direct batch under way, .* `grabient run` ends them"):
+        copy(file, there)
+    with Warehouse(file).write() as connection:
+        connection.execute("UPDATE batches SET status = 'collected'")
+    copy(file, there)
+    with there.write() as connection:
+        connection.execute("UPDATE batches SET status = 'intended'")
+    with pytest.raises(UsageError, match="has 1 direct batch under way"):
+        copy(there, tmp_path / "target.duckdb")
+
+
+def test_who_works_in_the_source_is_named_and_no_lease_is_copied(
+    file: Path, there: Warehouse, server: Server, tmp_path: Path
+) -> None:
+    copy(file, there)
+    server.psql("INSERT INTO leases VALUES ('a run', 'somebody', now() + interval '1 hour')", database(there))
+    said: list[str] = []
+    copy_warehouse(there, Warehouse(tmp_path / "target.duckdb"), NOW, said.append)
+    assert said[0].startswith("Programs work in postgresql://") and "(1 lease)" in said[0]
+    assert contents(tmp_path / "target.duckdb")["leases"] == []
 
 
 def test_tables_of_others_are_named_and_not_copied(file: Path, there: Warehouse) -> None:

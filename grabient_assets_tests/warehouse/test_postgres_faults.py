@@ -285,7 +285,7 @@ def test_the_disk_of_the_server_is_full(server: Server, tmp_path: Path) -> None:
 
 
 def test_the_extension_is_not_installed(empty: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, PACKAGE, None)  # type: ignore[arg-type]  # as Python marks what cannot be found
+    monkeypatch.setitem(sys.modules, PACKAGE, None)  # as Python marks what cannot be found
     sentence = said(lambda: empty.count(more="?application_name=without"))
     assert (
         "DuckDB's extension for it is not installed. Install it (`pip install 'grabient-assets[postgres]'`)" in sentence
