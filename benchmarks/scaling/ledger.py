@@ -1,8 +1,8 @@
 """A ledger in which many palettes are asked, answered and refined under two prompt versions, and nothing is reported.
 
-A few palettes go through the whole program, with the emulator answering. Their rows are then copied for the others, each
-under its own seed and key, so that what Dagster is told is as long as it really is. What follows from the answers (the
-consensus, the vectors) is left out: the measured runs make it, as they do after a process was killed.
+A few palettes go through the whole program, with the emulator answering. Their rows are then copied for the others,
+each under its own seed and key, so that what Dagster is told is as long as it really is. What follows from the answers
+(the consensus, the vectors) is left out: the measured runs make it, as they do after a process was killed.
 """
 
 from __future__ import annotations
@@ -115,7 +115,8 @@ _COPIES = """
 _ROWS = (
     """
     INSERT INTO asks BY NAME
-    SELECT a.* REPLACE (c.seed AS subject, c.palette_key AS subject_key, replace(a.stem, c.old_key, c.palette_key) AS stem)
+    SELECT a.* REPLACE (c.seed AS subject, c.palette_key AS subject_key,
+                        replace(a.stem, c.old_key, c.palette_key) AS stem)
     FROM asks a JOIN copies c ON c.old_seed = a.subject WHERE a.purpose IN ('tagging', 'refinement')
     """,
     """

@@ -13,19 +13,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from grabient_assets.settings import PROJECT_DIR
-
 from scaling.stages import peak_mib
+
+from grabient_assets.settings import PROJECT_DIR
 
 STARTS_WITHIN = 120.0
 """Seconds; a webserver loads the code location first."""
 _TWO = "... on DefaultPartitionStatuses { materializedPartitions materializingPartitions failedPartitions }"
-_HEALTH = """
-    query PartitionHealthQuery($assetKey: AssetKeyInput!) { assetNodeOrError(assetKey: $assetKey) { ... on AssetNode {
-        id partitionKeysByDimension { name type partitionKeys }
-        assetPartitionStatuses { %s ... on MultiPartitionStatuses { primaryDimensionName ranges {
-            primaryDimStartKey primaryDimEndKey secondaryDim { %s } } } } } } }
-""" % (_TWO, _TWO)
+_HEALTH = f"""
+    query($assetKey: AssetKeyInput!) {{ assetNodeOrError(assetKey: $assetKey) {{ ... on AssetNode {{
+        id partitionKeysByDimension {{ name type partitionKeys }}
+        assetPartitionStatuses {{ {_TWO} ... on MultiPartitionStatuses {{ primaryDimensionName ranges {{
+            primaryDimStartKey primaryDimEndKey secondaryDim {{ {_TWO} }} }} }} }} }} }} }}
+"""
 _KEYS = """
     query($assetKey: AssetKeyInput!) { assetNodeOrError(assetKey: $assetKey) { ... on AssetNode { id partitionKeys } } }
 """
@@ -40,8 +40,8 @@ _GRAPH = """
         dependencyKeys { path } dependedByKeys { path } } }
 """
 _ONE = """
-    query($assetKey: AssetKeyInput!, $partition: String!) { assetNodeOrError(assetKey: $assetKey) { ... on AssetNode { id
-        assetMaterializations(partitions: [$partition], limit: 1) { timestamp runId metadataEntries { label } } } } }
+    query($assetKey: AssetKeyInput!, $partition: String!) { assetNodeOrError(assetKey: $assetKey) { ... on AssetNode {
+        id assetMaterializations(partitions: [$partition], limit: 1) { timestamp runId metadataEntries { label } } } } }
 """
 _RUNS = """
     query { runsFeedOrError(limit: 30, view: ROOTS) { ... on RunsFeedConnection { cursor hasMore

@@ -1,7 +1,7 @@
-"""The runs in which everything is reported to Dagster, each in a process of its own, and how long Dagster took for it.
+"""The runs in which everything is reported to Dagster, each in a process of its own, and Dagster's share of their time.
 
-Dagster's own time is the time inside its calls: building and storing events, adding and reading partitions, creating and
-reading runs. The rest of a run is the project's: reading the ledger, the consensus, the vectors.
+Dagster's own time is the time inside its calls: building and storing events, adding and reading partitions, creating
+and reading runs. The rest of a run is the project's: reading the ledger, the consensus, the vectors.
 """
 
 import functools
@@ -152,7 +152,7 @@ def _sent(instance: dg.DagsterInstance, warehouse: Warehouse) -> Iterator[bool]:
 
 
 def _collected(instance: dg.DagsterInstance, warehouse: Warehouse) -> Iterator[bool]:
-    """What each collecting run reports about the batches that it has just collected: answers, consensus, refined tags."""
+    """What each collecting run reports about the batches that it has just collected."""
     from grabient_assets.asking.reports import report_collected
     from grabient_assets.settings import PROVIDERS
 

@@ -13,6 +13,7 @@ from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets_tests.pipeline.driven import Driven, driven
 
 ASSET = "openai_tag_batches"
+SUMS = ("subjects", "with the provider", "answered")
 
 
 def _events(pipeline: Driven) -> dict[str, list[str]]:
@@ -33,8 +34,8 @@ def _observed(pipeline: Driven) -> list[tuple[int, int, int]]:
     for record in found.records:
         event = record.asset_observation
         assert event is not None
-        said = {name: value.value for name, value in event.metadata.items()}
-        if "subjects" in said:
+        said = {name: int(str(event.metadata[name].value)) for name in SUMS if name in event.metadata}
+        if said:
             sums.append((said["subjects"], said["with the provider"], said["answered"]))
     return sums
 
