@@ -15,6 +15,7 @@ GrabientError                    exit code 1 unless a class says otherwise
 ├── WarehouseError               the DuckDB file
 │   ├── WarehouseLockedError     another program holds the file and did not let go in time
 │   ├── WarehouseReadOnlyError   the file or its folder cannot be written
+│   ├── UnfinishedCopyError      `grabient warehouse copy` was stopped while it filled this one
 │   └── WarehouseTooNewError     the file was made by a newer version of this project, or of DuckDB
 ├── RecordsError                 Dagster's records in PostgreSQL cannot be reached or used
 ├── StoreError                   the object store (local folder or R2)
@@ -123,6 +124,10 @@ class WarehouseLockedError(WarehouseError):
 
 class WarehouseReadOnlyError(WarehouseError):
     """The DuckDB file, or the folder it should lie in, cannot be written."""
+
+
+class UnfinishedCopyError(WarehouseError):
+    """The tables are a copy that lacks rows. A program that worked with them would ask and pay for these again."""
 
 
 class WarehouseTooNewError(WarehouseError):

@@ -88,9 +88,14 @@ def check() -> None:
 
 
 def check_before_sending() -> None:
-    """Raise Interrupted when the program is to end, also within `finishing`: nothing new is sent."""
+    """Raise Interrupted when the program is to end, also within `finishing`: nothing new is sent.
+
+    Raises LetGo within `sending_while` as soon as its condition does not hold any more."""
     if _wish.number is not None:
         raise Interrupted(_wish.number)
+    stands = getattr(_thread, "stands", None)
+    if stands is not None and not stands():
+        raise LetGo
 
 
 def sleep(seconds: float) -> None:
@@ -124,6 +129,17 @@ def let_go_when(cancelled: Callable[[], bool]) -> Iterator[None]:
         yield
     finally:
         _thread.cancelled = None
+
+
+@contextmanager
+def sending_while(stands: Callable[[], bool]) -> Iterator[None]:
+    """This thread sends a request in the block only while `stands` says so: it is asked before each."""
+    before = getattr(_thread, "stands", None)
+    _thread.stands = stands
+    try:
+        yield
+    finally:
+        _thread.stands = before
 
 
 def signals_to_handle() -> list[signal.Signals]:

@@ -25,7 +25,7 @@ from grabient_assets.errors import PromptError, SeedError
 from grabient_assets.gradient.seed import decode_seed
 from grabient_assets.ledger.asks import SubjectVersion, by_version
 from grabient_assets.prompting.released import load_released
-from grabient_assets.settings import PROMPTS_DIR, load_settings
+from grabient_assets.settings import load_settings, prompts_dir
 
 # Dagster warns of each `backfill_policy` that it is in beta. Every file of assets imports this one before it has one.
 warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*backfill_policy.*")
@@ -96,7 +96,7 @@ def version_in_use() -> tuple[str, ...]:
     asking and sending report that error."""
     version = load_settings().prompt_version
     try:
-        return (version,) if version in load_released(PROMPTS_DIR) else ()
+        return (version,) if version in load_released(prompts_dir()) else ()
     except PromptError:
         return ()
 

@@ -1,6 +1,6 @@
 """Every setting, and the only place that reads the environment.
 
-A setting comes from the process environment or, where that is silent, from `.env` in the project folder.
+A setting comes from the process environment or, where that is silent, from `.env` in the project folder (places.py).
 An empty value counts as not set. `load_settings()` reads when it is called, so importing this module costs nothing.
 """
 
@@ -17,6 +17,9 @@ from typing import Literal, get_args
 from urllib.parse import unquote
 
 from grabient_assets.errors import SettingsError
+from grabient_assets.places import PROJECT_DIR as PROJECT_DIR
+from grabient_assets.places import SHIPPED_PROMPTS, project_dir
+from grabient_assets.postgres_settings import SCHEMES, PostgresAddress, parse_postgres, read_postgres
 from grabient_assets.r2_settings import R2Settings, read_r2
 from grabient_assets.secrets import hide
 from grabient_assets.vectorize_settings import CLOUDFLARE_URL, VectorizeSettings, read_vectorize
@@ -24,11 +27,14 @@ from grabient_assets.vectorize_settings import CLOUDFLARE_URL, VectorizeSettings
 Mode = Literal["emulator", "live"]
 Method = Literal["majority", "one-coin", "full"]
 """How the values of a consensus are ranked: by votes, or by their probability under one of two models of errors."""
+BatchReports = Literal["each", "once", "summary"]
+"""What Dagster is told about the requests of each subject: when they are sent and when they are answered, only the
+latter, or sums of each run."""
 
-PROJECT_DIR = Path(__file__).resolve().parent.parent
-PROMPTS_DIR = PROJECT_DIR / "prompts"
 Provider = Literal["anthropic", "openai", "groq", "google"]
 PROVIDERS = get_args(Provider)
+DATABASE = "grabient.duckdb"
+"""The DuckDB file in a data folder."""
 MOST_DOLLARS = 100_000_000
 """The ledger holds eight digits before the point."""
 ANALYSES = range(1, 21)
@@ -51,16 +57,32 @@ class Setting:
 
 SETTINGS = (
     Setting("GRABIENT_MODE", "emulator", "emulator (offline, free) or live (the four providers, real money)"),
-    Setting("GRABIENT_DATA_DIR", ".grabient", "where everything is written; relative to the project folder"),
+    Setting(
+        "GRABIENT_DATA_DIR",
+        ".grabient",
+        "where everything is written; relative to the project folder, or once installed to the current folder",
+    ),
+    Setting(
+        "GRABIENT_WAREHOUSE",
+        "",
+        "the tables lie in this database, postgresql://user@host/database; empty: in a DuckDB file of the data folder",
+    ),
+    Setting("PGPASSWORD", "", "the password for that database; ~/.pgpass works too", secret=True),
     Setting("TAG_ANALYSIS_COUNT", "2", "how often each model is asked about each palette, 1-20"),
     Setting(
         "GRABIENT_PROMPT_VERSION",
         "v1",
         "the folder of prompts/ that commands use; another one asks about every palette again",
     ),
+    Setting("GRABIENT_PROMPTS_DIR", "", "another folder of prompt versions; empty: the project's own prompts/"),
     Setting("GRABIENT_CONSENSUS", "majority", "what ranks the values the refiner reads: majority, one-coin or full"),
     Setting("GRABIENT_REFINER", "", "the model that refines; empty: the registry's, see `grabient models --all`"),
     Setting("GRABIENT_EMBEDDER", "local", "what makes vectors: local (offline, free), or a model id of role embedder"),
+    Setting(
+        "GRABIENT_BATCH_REPORTS",
+        "each",
+        "how often batch assets report a palette: each (sent, answered), once (answered), summary (sums of a run)",
+    ),
     Setting("ANTHROPIC_API_KEY", "", "live mode: Anthropic", secret=True),
     Setting("OPENAI_API_KEY", "", "live mode: OpenAI", secret=True),
     Setting("GROQ_API_KEY", "", "live mode: Groq", secret=True),
@@ -131,6 +153,8 @@ class Settings:
     r2: R2Settings | None
     budget_usd: Decimal | None
     dagster_home: Path
+    postgres: PostgresAddress | None = None
+    """Where the tables lie; None: in the DuckDB file of the data folder."""
     vectorize: VectorizeSettings | None = None
     notify_url: str | None = field(default=None, repr=False)
     youtube_base_url: str | None = None
@@ -138,11 +162,17 @@ class Settings:
     """It may hold a user and a password."""
     knowledge_parallel: int = 5
     edit_timeout_seconds: int = 1800
+    batch_reports: BatchReports = "each"
 
     @property
     def database(self) -> Path:
-        """The DuckDB file."""
-        return self.data_dir / "grabient.duckdb"
+        """The DuckDB file, where the tables lie unless `postgres` is set."""
+        return self.data_dir / DATABASE
+
+    @property
+    def warehouse(self) -> Path | PostgresAddress:
+        """Where the tables lie."""
+        return self.postgres or self.database
 
     @property
     def objects_dir(self) -> Path:
@@ -155,7 +185,9 @@ class Settings:
         r2 = (self.r2.access_key_id, self.r2.secret_access_key) if self.r2 else ()
         vectorize = (self.vectorize.token,) if self.vectorize else ()
         webhook = (self.notify_url,) if self.notify_url else ()
-        return _without([*self.api_keys.values(), *r2, *vectorize, *webhook, *_user_of(self.youtube_proxy_url)], text)
+        postgres = (self.postgres.password,) if self.postgres and self.postgres.password else ()
+        others = (*r2, *vectorize, *webhook, *postgres, *_user_of(self.youtube_proxy_url))
+        return _without([*self.api_keys.values(), *others], text)
 
     def key_names(self, provider: str) -> tuple[str, ...]:
         """The environment names under which this provider's key may stand, the preferred one first."""
@@ -185,13 +217,24 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         dagster_home=(
             _folder("DAGSTER_HOME", values["DAGSTER_HOME"]) if "DAGSTER_HOME" in values else data_dir / "dagster"
         ),
+        postgres=read_postgres(values),
         vectorize=read_vectorize(values, lambda name: _shown(values, name)),
         notify_url=_notify_url(values),
         youtube_base_url=_address(values, "YOUTUBE_BASE_URL"),
         youtube_proxy_url=_address(values, "YOUTUBE_PROXY_URL"),
         knowledge_parallel=_whole_number(values, "KNOWLEDGE_PARALLEL", "5", PARALLEL),
         edit_timeout_seconds=_whole_number(values, "EDIT_TIMEOUT_SECONDS", "1800", EDIT_SECONDS),
+        batch_reports=_batch_reports(values),
     )
+
+
+def prompts_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """The folder of the prompt versions: that of GRABIENT_PROMPTS_DIR, or what the program came with.
+
+    It may be missing; who reads prompts says so. Raises SettingsError for text that is no path.
+    """
+    folder = _values(environ).get("GRABIENT_PROMPTS_DIR")
+    return SHIPPED_PROMPTS if folder is None else _path("GRABIENT_PROMPTS_DIR", folder)
 
 
 def setting_values(environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -211,6 +254,25 @@ def env_example_text() -> str:
     for setting in SETTINGS:
         lines += ["", f"# {setting.meaning}", f"{setting.name}={setting.default}"]
     return "\n".join(lines) + "\n"
+
+
+def parse_place(text: str, name: str, environ: Mapping[str, str] | None = None) -> Path | PostgresAddress:
+    """The warehouse that a person typed: the address of a database, a DuckDB file, or a data folder, which holds one.
+
+    `name` is the argument it came from. PGPASSWORD is the password. Raises SettingsError for an address with a password
+    in it, which everybody on the machine can read in the list of processes.
+    """
+    if "://" not in text and text.partition(":")[0] not in SCHEMES:
+        path = Path(text).expanduser().absolute()
+        is_folder = path.is_dir() or text.endswith("/") or (not path.suffix and not path.exists())
+        return path / DATABASE if is_folder else path
+    address = parse_postgres(text, name)
+    if address.password is not None:
+        raise SettingsError(
+            f"{name} holds a password, which everybody on this machine can read in the list of processes. Leave it out "
+            "and set PGPASSWORD; two databases with different passwords need a line each in ~/.pgpass."
+        )
+    return parse_postgres(text, name, _values(environ).get("PGPASSWORD"))
 
 
 def parse_analyses(text: str | int, name: str) -> int:
@@ -259,7 +321,7 @@ def _values(environ: Mapping[str, str] | None) -> dict[str, str]:
     if environ is None:
         from dotenv import dotenv_values
 
-        from_file = {k: v for k, v in dotenv_values(PROJECT_DIR / ".env").items() if v is not None}
+        from_file = {k: v for k, v in dotenv_values(project_dir() / ".env").items() if v is not None}
         return _set_values(from_file) | _set_values(os.environ)
     return _set_values(environ)
 
@@ -275,7 +337,7 @@ def _set_values(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _check_tokens(values: Mapping[str, str]) -> None:
     """Raise SettingsError for a key that no HTTP header can carry. What it is instead is not shown."""
-    for name in sorted((_SECRET_NAMES - {"GRABIENT_NOTIFY_URL"}) & values.keys()):
+    for name in sorted((_SECRET_NAMES - {"GRABIENT_NOTIFY_URL", "PGPASSWORD"}) & values.keys()):
         if strange := re.search(r"[^!-~]", values[name]):
             what = "a blank or line break" if strange[0].isspace() else f"the character U+{ord(strange[0]):04X}"
             raise SettingsError(
@@ -297,21 +359,17 @@ def _consensus(values: Mapping[str, str]) -> Method:
     raise SettingsError(f"GRABIENT_CONSENSUS is {method!r}; it must be majority, one-coin or full.")
 
 
-def _folder(name: str, text: str) -> Path:
-    """The folder of that setting, relative to the project's: the same from wherever a command or daemon is started.
+def _batch_reports(values: Mapping[str, str]) -> BatchReports:
+    how = values.get("GRABIENT_BATCH_REPORTS", "each")
+    if how == "each" or how == "once" or how == "summary":
+        return how
+    raise SettingsError(f"GRABIENT_BATCH_REPORTS is {how!r}; it must be each, once or summary.")
 
-    Refused is what DuckDB and Dagster's SQLite storage would take for something else than a part of the path.
-    """
-    try:
-        path = Path(text).expanduser()
-    except RuntimeError:
-        raise SettingsError(f"{name} is {text!r}; nobody here has that home folder. Write the path out.") from None
-    path = PROJECT_DIR / path
-    if "~" in path.parts or any(part.startswith("$") for part in path.parts):
-        raise SettingsError(
-            f"{name} is {text!r}; ~ counts at its beginning only, and $VARIABLES are not filled in here. Write the "
-            "path out."
-        )
+
+def _folder(name: str, text: str) -> Path:
+    """The path of that setting, without what DuckDB and Dagster's SQLite storage would take for something else than a
+    part of it."""
+    path = _path(name, text)
     if "?" in str(path):
         cause = "DuckDB and SQLite take what follows ? for options"
     elif unquote(str(path)) != str(path):
@@ -321,6 +379,21 @@ def _folder(name: str, text: str) -> Path:
     else:
         return path
     raise SettingsError(f"{name} leads to {str(path)!r}; {cause}. Choose another name for the folder, or a link to it.")
+
+
+def _path(name: str, text: str) -> Path:
+    """The folder of that setting. In a checkout it is the same from wherever a command or daemon is started."""
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        raise SettingsError(f"{name} is {text!r}; nobody here has that home folder. Write the path out.") from None
+    path = project_dir() / path
+    if "~" in path.parts or any(part.startswith("$") for part in path.parts):
+        raise SettingsError(
+            f"{name} is {text!r}; ~ counts at its beginning only, and $VARIABLES are not filled in here. Write the "
+            "path out."
+        )
+    return path
 
 
 def _checked_url(values: Mapping[str, str], name: str) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from grabient_assets_tests.emulator.running import Running
+    from grabient_assets_tests.new_tables import NewTables
 
 SLOW_FIRST = ("reliability", "dagster_ui", "pipeline", "cli", "docs", "dagster_cli")
 """Rooms of files that take long go first, so that the workers end together."""
@@ -49,3 +50,13 @@ def emulator(_shared_emulator: Running) -> Running:
     """An emulator in a thread, one for all tests of the process, emptied before each."""
     _shared_emulator.control("POST", "reset")
     return _shared_emulator
+
+
+@pytest.fixture(scope="session")
+def new_tables() -> Iterator[NewTables]:
+    """A PostgreSQL server, one for all tests of the process, that makes databases with our empty tables."""
+    from grabient_assets_tests.new_tables import NewTables
+    from grabient_assets_tests.postgres import postgres
+
+    with postgres() as server:
+        yield NewTables(server)

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,12 +22,13 @@ STARTS = 3
 
 
 class Server:
-    """A running server. `folder` holds its data, its log `said` and its socket."""
+    """A running server. `folder` holds its data, its log `said` and its socket. `options` are of `postgres` itself."""
 
-    def __init__(self, folder: Path, password: str) -> None:
+    def __init__(self, folder: Path, password: str, options: Sequence[str] = ()) -> None:
         self.folder = folder
         self.password = password
         self.port = 0
+        self._options = options
 
     @property
     def environment(self) -> dict[str, str]:
@@ -42,14 +43,15 @@ class Server:
         """What psql prints, unaligned and without headings; the first error ends it and is raised."""
         return self.run("psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database, "-f", "-", text=sql)
 
-    def run(self, program: str, *arguments: str, text: str = "") -> str:
-        """What a program of PostgreSQL (`psql`, `pg_dump`) prints, as the superuser; an error is raised."""
+    def run(self, program: str, *arguments: str, text: str = "", **environ: str) -> str:
+        """What a program of PostgreSQL (`psql`, `pg_dump`) prints, as the superuser or whom `environ` names. An error
+        is raised."""
         done = subprocess.run(
             [_binaries() / program, *arguments],
             input=text.encode(),
             capture_output=True,
             check=False,
-            env={**os.environ, **self.environment},
+            env={**os.environ, **self.environment, **environ},
         )
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode()
@@ -64,7 +66,7 @@ class Server:
         for attempt in range(1, STARTS + 1):
             port = self.port or closed_port()
             server = f"-k {self.folder} -p {port} -c listen_addresses={HOST} -c fsync=off -c shared_buffers=32MB"
-            server += " -c max_connections=200"
+            server = " ".join([server, "-c max_connections=200", *self._options])
             if self._control("-o", server, "start") == 0:
                 self.port = port
                 return
@@ -95,12 +97,12 @@ class Server:
 
 
 @contextmanager
-def postgres(password: str = PASSWORD) -> Iterator[Server]:
+def postgres(password: str = PASSWORD, options: Sequence[str] = ()) -> Iterator[Server]:
     """A server without a database of its own. It ends with the block, and its folder is removed."""
     folder = Path(tempfile.mkdtemp(prefix="pg-"))  # a socket's path is short
     if os.getuid() == 0:
         os.chown(folder, NOBODY, -1)
-    server = Server(folder, password)
+    server = Server(folder, password, options)
     try:
         server.initialise()
         server.start()

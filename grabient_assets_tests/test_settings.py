@@ -393,9 +393,10 @@ def test_secrets_show_nowhere() -> None:
     secrets["GRABIENT_NOTIFY_URL"] = "https://hooks.example.com/T0/B0/hidden-webhook"
     r2 = {"R2_BUCKET": "pictures", "R2_ENDPOINT": "https://x"}
     values = {**secrets, **r2, "VECTORIZE_INDEX": "words", "CLOUDFLARE_ACCOUNT_ID": "0a1b"}
-    assert len(secrets) == 8
+    values["GRABIENT_WAREHOUSE"] = "postgresql://grabient@db.example.com/warehouse"
+    assert len(secrets) == 9
     found = load_settings(values)
-    assert "hidden" not in repr(found) + str(found) + repr(found.r2) + repr(found.vectorize)
+    assert "hidden" not in repr(found) + str(found) + repr(found.r2) + repr(found.vectorize) + repr(found.postgres)
     assert "hidden-" not in found.without_secrets(" ".join(secrets.values()))
     shown = setting_values(values)
     assert {shown[name] for name in secrets} == {"(set)"}
@@ -408,7 +409,7 @@ def in_a_project(folder: Path, dotenv: str, **environ: str) -> dict[str, str]:
     package = folder / "grabient_assets"
     package.mkdir()
     source = Path(module.__file__).parent
-    for name in ("__init__.py", "settings.py", "errors.py"):
+    for name in ("__init__.py", "settings.py", "places.py", "errors.py"):
         shutil.copy(source / name, package / name)
     (folder / ".env").write_text(dotenv, encoding="utf-8")
     ours = {setting.name for setting in SETTINGS} | {"GOOGLE_API_KEY", "GEMINI_API_KEY", "DAGSTER_HOME"}

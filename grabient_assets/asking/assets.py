@@ -11,7 +11,7 @@ import dagster as dg
 
 from grabient_assets.asking import checks
 from grabient_assets.asking.purpose_assets import PurposeAssets
-from grabient_assets.asking.reports import asked_events, observe_plan, report_held
+from grabient_assets.asking.reports import asked_events, observe_plan, report_held, report_progress
 from grabient_assets.errors import PromptError
 from grabient_assets.ledger.asks import SubjectVersion, stopped_subjects
 from grabient_assets.ledger.connection import Connection
@@ -26,7 +26,7 @@ from grabient_assets.resources.objects import ObjectsResource
 from grabient_assets.resources.providers import ProvidersResource
 from grabient_assets.resources.reporting import report_materializations
 from grabient_assets.resources.runs import PUT_OFF_TAG
-from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.settings import prompts_dir
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.wording import counted
 
@@ -119,7 +119,7 @@ def send_due(
     own = context.partition_key if context.has_partition_key else None  # this one turns red
     ids = [one.batch.batch_id for one in sent.batches]
     stopped = [one for one in stopped if shown.space.key(one) != own]
-    report_materializations(context, list(asked_events(shown, warehouse, provider, ids, stopped)))
+    report_progress(context, shown, warehouse, provider, ids, stopped, ended=False)
     report_held(context, shown, warehouse, provider, sent.held)
     fail_for((*complaints, *sent.complaints))
 
@@ -194,7 +194,7 @@ def prompt_metadata(load: Callable[[str], Prompt]) -> dict[str, dg.MetadataValue
     """
     found: dict[str, dg.MetadataValue] = {}
     try:
-        versions = load_prompt_versions(PROMPTS_DIR)
+        versions = load_prompt_versions(prompts_dir())
     except PromptError as error:
         return {"prompts": dg.MetadataValue.text(str(error))}
     for version in reversed(versions):

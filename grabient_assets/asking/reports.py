@@ -23,6 +23,7 @@ from grabient_assets.ledger.planning import WHY, PlannedModel, Sending, plan_due
 from grabient_assets.ledger.round import Round
 from grabient_assets.resources.dead_runs import broken_off
 from grabient_assets.resources.reporting import report_materializations
+from grabient_assets.settings import load_settings
 from grabient_assets.warehouse.connection import Warehouse
 
 RunContext: TypeAlias = dg.AssetExecutionContext | dg.OpExecutionContext
@@ -91,6 +92,48 @@ def _line(one: PlannedModel) -> str:
     dollars = ["?"] * 3 if usd is None else [f"{part:.4f}" for part in (usd.expected, usd.low, usd.high)]
     cells += [f"{sending.requests:,}", batches, f"{sending.input_tokens:,}", f"{sending.output_tokens:,}", *dollars]
     return f"| {' | '.join([*cells, f'{sending.cache_saved_usd:.4f}'])} |"
+
+
+def report_progress(
+    context: RunContext,
+    shown: PurposeAssets,
+    warehouse: Warehouse,
+    provider: str,
+    batch_ids: Sequence[str],
+    among: Sequence[SubjectVersion],
+    *,
+    ended: bool,
+) -> None:
+    """Report on the asking asset how far the requests in these batches and about these subjects are; `ended` when the
+    batches are collected.
+
+    These events are most of those that the program writes, so GRABIENT_BATCH_REPORTS limits them (docs/scale.md).
+    """
+    how = load_settings().batch_reports
+    if how == "summary":
+        with warehouse.read() as connection:
+            found = asked_progress(connection, shown.purpose, provider, batch_ids, among)
+        if found:
+            asset = shown.asking(provider)
+            context.log_event(dg.AssetObservation(asset, description="Requests", metadata=_sums(found, batch_ids)))
+        return
+    concerned = () if how == "once" and not ended else batch_ids
+    report_materializations(context, list(asked_events(shown, warehouse, provider, concerned, among)))
+
+
+def _sums(found: Sequence[AskedProgress], batch_ids: Sequence[str]) -> Metadata:
+    """The progress of all subjects together; Dagster plots the numbers over time."""
+    numbers = {
+        "subjects": len(found),
+        "requests": sum(one.requests for one in found),
+        "answered": sum(one.answered for one in found),
+        "unusable": sum(one.unusable for one in found),
+        "with the provider": sum(one.carried for one in found),
+        "stopped": sum(one.stopped for one in found),
+        "due": sum(one.due for one in found),
+    }
+    batches = dg.MetadataValue.text(", ".join(batch_ids)[:LONGEST_REASON] or "none")
+    return {"batches": batches, **{name: dg.MetadataValue.int(number) for name, number in numbers.items()}}
 
 
 def asked_events(
@@ -222,7 +265,7 @@ def _report_asked(
         ids = [batch.batch_id for batch in batches if batch.provider == provider]
         with warehouse.read() as connection:
             answered = subjects_in(connection, ids)
-        report_materializations(context, list(asked_events(shown, warehouse, provider, ids, answered)))
+        report_progress(context, shown, warehouse, provider, ids, answered, ended=True)
 
 
 def log_round(log: Logger, done: Round) -> None:

@@ -48,6 +48,9 @@ COMMANDS = {
     "emulator": Entry("emulator", "emulator", "grabient emulator --port 8900 --polls 3"),
     "studio": Entry("studio", "studio", "grabient studio -p 3800"),
     "dev": Entry("dev", "dev", "grabient dev -p 4000 --studio-port 4700"),
+    "warehouse": Entry(
+        "warehouse", "warehouse", "grabient warehouse copy .grabient postgresql://grabient@db.example.com/grabient"
+    ),
     "index": Entry("index", "index", "grabient index status"),
     "chorus": Entry("chorus", "chorus", "grabient chorus new --iterations 2 --run"),
     "knowledge": Entry("knowledge", "knowledge", "grabient knowledge search 'it is too expensive' --areas 4"),

@@ -246,7 +246,7 @@ def _show(
         f"{followed.seconds:.1f} s.",
         f"It was free. In live mode these answers would have cost {shown.cost_usd:.4f} USD ({costs}).",
         f"Pictures:  {where}/palettes",
-        f"Database:  {settings.database}",
+        f"Database:  {settings.warehouse}",
         "",
     ):
         console.print(line, soft_wrap=not console.is_terminal)

@@ -39,6 +39,7 @@ def dev(
     What follows goes to `dg dev` as it is.
     """
     from grabient_assets.partitions import add_partitions
+    from grabient_assets.places import INSTALLED
     from grabient_assets.resources.code_location import WORKSPACE
     from grabient_assets.resources.home import dagster_instance
     from grabient_assets.settings import load_settings
@@ -46,7 +47,10 @@ def dev(
     settings = load_settings()
     with dagster_instance(settings) as instance:  # `dg dev` wants a folder that is there
         add_partitions(instance, ())
-    os.chdir(settings.dagster_home)  # in a folder with another dagster.yaml, `dg dev` warns that it does not read it
+    # In a folder with another dagster.yaml, `dg dev` warns that it does not read it. Once installed, .env and relative
+    # folders are those of the current folder, also for Dagster's processes: it stays.
+    if not INSTALLED:
+        os.chdir(settings.dagster_home)
     studio = threading.Thread(target=_studio, args=(settings, studio_port, context.args), name="studio", daemon=True)
     studio.start()  # beside `dg dev`, which takes seconds to import
     program = str(Path(sys.executable).with_name("dg"))

@@ -27,9 +27,9 @@ def reports(
     from grabient_assets.groups.tagging.wave_audit import audit_counts, audit_sentences
     from grabient_assets.headless.run_goal import answered_prompt_version
     from grabient_assets.settings import load_settings
-    from grabient_assets.warehouse.connection import Warehouse
+    from grabient_assets.warehouse.connection import open_warehouse
 
-    warehouse = Warehouse(load_settings().database)
+    warehouse = open_warehouse(load_settings())
     if prompt_version is not None:
         answered_prompt_version(prompt_version, warehouse)
     with warehouse.read() as connection:

@@ -76,10 +76,10 @@ def chosen_sixteen(text: str | None) -> Sixteen | None:
 def open_warehouse(settings: Settings) -> Warehouse:
     """The warehouse. It waits for the lock without a limit: stderr names the holder after a second and every minute, so
     that a person may close it there or press Ctrl-C."""
-    from grabient_assets.warehouse.connection import Warehouse
+    from grabient_assets.warehouse import connection
     from grabient_assets.warehouse.lock_wait import LockTimeout
 
-    return Warehouse(settings.database, LockTimeout(math.inf, print_note))
+    return connection.open_warehouse(settings, LockTimeout(math.inf, print_note))
 
 
 @contextmanager

@@ -1,11 +1,12 @@
-"""`grabient prompts`: lists prompt versions, shows the differences between two, and releases one; of palettes, or with
-`--family` of another folder of prompts."""
+"""`grabient prompts`: lists prompt versions, shows the differences between two, releases one, and copies them all; of
+palettes, or with `--family` of another folder of prompts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +21,7 @@ from grabient_assets.cli.console import (
     print_output,
 )
 from grabient_assets.cli.options import AsJson, open_warehouse
+from grabient_assets.errors import UsageError
 from grabient_assets.wording import counted, one_line
 
 if TYPE_CHECKING:
@@ -130,13 +132,27 @@ def release(
     from grabient_assets.headless.prompt_families import checked_family, load_prompts
     from grabient_assets.prompting.released import FILE
     from grabient_assets.prompting.released import release as write_release
-    from grabient_assets.settings import PROMPTS_DIR
+    from grabient_assets.settings import prompts_dir
 
     chosen = checked_family(family or context.obj)
-    folder = PROMPTS_DIR / chosen if chosen else PROMPTS_DIR
+    root = prompts_dir()
+    folder = root / (chosen or "")
     write_release(folder, load_prompts(chosen, version))
-    name = folder.relative_to(PROMPTS_DIR.parent)
+    name = folder.relative_to(root.parent)
     print_note(f"Prompt version {version} is released. Commit {name}/{FILE} together with the prompts.")
+
+
+@prompts.command(epilog="Example: grabient prompts copy prompts")
+def copy(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to be made.")]) -> None:
+    """Copy all prompt versions into a new folder, where you can add to them. An installed program needs this first."""
+    import shutil
+
+    from grabient_assets.settings import prompts_dir
+
+    if folder.exists():
+        raise UsageError(f"{folder} exists already, and nothing in it is written over. Name a new folder.")
+    shutil.copytree(prompts_dir(), folder)
+    print_note(f"To work with the prompts in it, set GRABIENT_PROMPTS_DIR={folder.absolute()}.")
 
 
 def _row(prompt: Prompt, family: str | None, released: bool, uses: list[PromptUse]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from grabient_assets.partitions import add_partitions
 from grabient_assets.process_identity import this_process
 from grabient_assets.resources.code_location import execute_in_location
 from grabient_assets.resources.dead_runs import PID_TAG, is_dead
+from grabient_assets.resources.run_leases import let_go_of_run
 from grabient_assets.resources.runs import PUT_OFF_TAG, REASON_TAG, RUN_KEY_TAG, UNASKED_TAG
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
@@ -130,6 +131,7 @@ def execute_job(
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     ours = {**tags, PID_TAG: str(this_process())}
     result = execute_in_location(job, instance, {**run_config, **quiet}, ours, **chosen)
+    let_go_of_run(result.run_id)
     if interrupts.requested() is not None:
         _mark_interrupted(instance, result)
         interrupts.check()

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from grabient_assets.groups.edits.tables import Edit, Stage
-from grabient_assets.ledger.direct import calls_of
+from grabient_assets.ledger.call_journal import calls_of
 from grabient_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:

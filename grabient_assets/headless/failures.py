@@ -25,7 +25,7 @@ from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.resources.modes import answers_from, usable_providers
-from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings
+from grabient_assets.settings import PROVIDERS, Settings, prompts_dir
 from grabient_assets.warehouse.connection import Warehouse
 
 
@@ -115,7 +115,7 @@ def _repeatable(
     purpose: Purpose, failed: Sequence[FailedAsk], usable: Sequence[str], mode: str
 ) -> tuple[list[FailedAsk], list[FailedAsk]]:
     """Those that can be asked again, and those that cannot."""
-    versions, models = load_prompt_versions(PROMPTS_DIR), purpose.models(usable)
+    versions, models = load_prompt_versions(prompts_dir()), purpose.models(usable)
     again, gone = list[FailedAsk](), list[FailedAsk]()
     targets = {(version, purpose.target(version, one, mode)) for version in versions for one in models}
     for one in failed:

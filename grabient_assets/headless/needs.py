@@ -35,7 +35,7 @@ class PaletteNeed:
 
 
 _IF_ASKED = f"""
-    SELECT p.seed AS subject, p.rowid AS palette, $version AS prompt_version, $provider AS provider, $model AS model,
+    SELECT p.seed AS subject, p.place AS palette, $version AS prompt_version, $provider AS provider, $model AS model,
            {stem("p.palette_key", "$digest")} AS stem, $analyses::INTEGER AS analyses, a.retry_from, a.state
     FROM palettes p LEFT JOIN asks a ON a.purpose = 'tagging' AND a.subject = p.seed AND a.prompt_version = $version
         AND a.provider = $provider AND a.model = $model
@@ -72,7 +72,7 @@ def needs(
         WITH lacks AS (SELECT palette, bool_and(stopped) AS stopped FROM unanswered GROUP BY palette),
         usable AS (SELECT DISTINCT seed FROM palette_tags WHERE prompt_version = $1 AND error IS NULL),
         found AS (
-            SELECT p.seed, p.created_at, p.rowid AS palette, u.palette IS NOT NULL AS answers,
+            SELECT p.seed, p.created_at, p.place AS palette, u.palette IS NOT NULL AS answers,
                    c.seed IS NULL AND s.seed IS NOT NULL AS consensus,
                    c.seed IS NOT NULL AND (
                        r.consensus_digest IS DISTINCT FROM c.digest
@@ -81,7 +81,7 @@ def needs(
                    (u.palette IS NULL OR u.stopped)
                        AND (u.palette IS NOT NULL OR a.state IS NOT DISTINCT FROM 'stopped') AS stopped,
                    a.state IS NOT DISTINCT FROM 'open' AND a.despite_checks AS despite_checks
-            FROM palettes p LEFT JOIN lacks u ON u.palette = p.rowid LEFT JOIN usable s USING (seed)
+            FROM palettes p LEFT JOIN lacks u ON u.palette = p.place LEFT JOIN usable s USING (seed)
             LEFT JOIN tag_consensus c ON c.seed = p.seed AND c.prompt_version = $1
             LEFT JOIN palette_tag_refined r ON r.seed = p.seed AND r.prompt_version = $1
             LEFT JOIN asks a ON a.purpose = 'refinement' AND a.subject = p.seed AND a.prompt_version = $1

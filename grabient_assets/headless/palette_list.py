@@ -204,7 +204,7 @@ def _stand(
     )
     chosen = "palettes"
     if among is not None:
-        chosen = "(SELECT *, rowid FROM palettes WHERE seed IN (SELECT unnest($among::VARCHAR[])))"
+        chosen = "(FROM palettes WHERE seed IN (SELECT unnest($among::VARCHAR[])))"
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE palette_states AS
@@ -228,7 +228,7 @@ def _stand(
             SELECT seed, max(exported_at) AS at FROM exported_palettes WHERE prompt_version = $version GROUP BY ALL
         ),
         found AS (
-            SELECT p.seed, p.created_at, p.rowid AS place, coalesce(t.answers, 0) AS answers,
+            SELECT p.seed, p.created_at, p.place, coalesce(t.answers, 0) AS answers,
                    coalesce(t.failures, 0) + (r.error IS NOT NULL)::INTEGER AS failures,
                    coalesce(a.waiting, 0) AS waiting, coalesce(a.stopped, 0) AS stopped,
                    coalesce({unsure}, false) AS uncertain, n.seed IS NOT NULL AS coming, k.seed IS NOT NULL AS kept,

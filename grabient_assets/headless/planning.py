@@ -30,7 +30,7 @@ from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
 from grabient_assets.resources.modes import answers_from, images_by_url, usable_providers, why_not_usable
-from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings
+from grabient_assets.settings import PROVIDERS, Settings, prompts_dir
 from grabient_assets.warehouse.connection import Warehouse
 
 
@@ -258,12 +258,14 @@ def _spread(usd: DollarRange, requests: int) -> float:
 def _bought_again(elsewhere: Mapping[str, int], prompt_version: str) -> Iterator[str]:
     """That palettes are tagged under another version, whose answers this one cannot use."""
     digest = load_palette_prompts(prompt_version)["tagging"].digest
+    folder = prompts_dir()
+    known = load_prompt_versions(folder)
     for version, palettes in elsewhere.items():
-        if version in load_prompt_versions(PROMPTS_DIR) and (load_palette_prompts(version)["tagging"].digest == digest):
+        if version in known and load_palette_prompts(version, folder)["tagging"].digest == digest:
             continue  # the wording is the same, and so are the requests: nothing is bought
         way_out = f"Prompt version {version} goes on with what is there."
-        if version not in load_prompt_versions(PROMPTS_DIR):
-            way_out = f"Nothing can be asked under {version}: prompts/ has no such folder."
+        if version not in known:
+            way_out = f"Nothing can be asked under {version}: {folder.name}/ has no such folder."
         were = "palette is" if palettes == 1 else "palettes are"
         yield (
             f"{palettes} {were} tagged under {version}. Prompt version {prompt_version} is another wording: they are "

@@ -10,7 +10,7 @@ from grabient_assets.groups.edits import prompts as edits
 from grabient_assets.groups.knowledge import purpose as knowledge
 from grabient_assets.prompting.prompt import PromptSet
 from grabient_assets.prompting.rules import PromptRules
-from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.settings import prompts_dir
 
 FAMILIES: Mapping[str, tuple[PromptRules, ...]] = {
     chorus.FAMILY: (chorus.STATEMENT_RULES,),
@@ -31,7 +31,7 @@ def prompt_versions(family: str | None) -> tuple[str, ...]:
     """The names of the versions of a family, or of palettes, as their folders are called, in natural order."""
     from grabient_assets.prompting.load import load_prompt_versions
 
-    return load_prompt_versions(PROMPTS_DIR / family if family else PROMPTS_DIR)
+    return load_prompt_versions(prompts_dir() / (family or ""))
 
 
 def load_prompts(family: str | None, version: str) -> PromptSet:
@@ -42,4 +42,4 @@ def load_prompts(family: str | None, version: str) -> PromptSet:
 
     if family is None:
         return load_palette_prompts(version)
-    return load_prompt_set(PROMPTS_DIR / family, version.removeprefix(f"{family}/"), FAMILIES[family])
+    return load_prompt_set(prompts_dir() / family, version.removeprefix(f"{family}/"), FAMILIES[family])

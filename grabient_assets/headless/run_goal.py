@@ -13,7 +13,7 @@ from uuid import uuid4
 from grabient_assets.errors import GrabientError, SettingsError, UnknownPromptVersionError, UsageError
 from grabient_assets.ledger.asks import AskTarget, SubjectVersion
 from grabient_assets.ledger.money import SpendingCap
-from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings, load_settings
+from grabient_assets.settings import PROVIDERS, Settings, load_settings, prompts_dir
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.wording import counted
 
@@ -57,9 +57,10 @@ def chosen_prompt_version(text: str | None) -> str:
     """
     from grabient_assets.prompting.load import load_prompt_versions
 
-    versions = load_prompt_versions(PROMPTS_DIR)
+    folder = prompts_dir()
+    versions = load_prompt_versions(folder)
     if not versions:
-        raise GrabientError(f"There is no prompt version in {PROMPTS_DIR.name}/. Make a folder such as v1 there.")
+        raise GrabientError(f"There is no prompt version in {folder.name}/. Make a folder such as v1 there.")
     chosen = load_settings().prompt_version if text is None else text
     if chosen in versions:
         return chosen
@@ -80,7 +81,7 @@ def answered_prompt_version(text: str | None, warehouse: Warehouse) -> str:
     from grabient_assets.ledger.prompts import asked_prompt_versions
     from grabient_assets.prompting.load import load_prompt_versions
 
-    known = set(load_prompt_versions(PROMPTS_DIR))
+    known = set(load_prompt_versions(prompts_dir()))
     purposes = [one.name for one in PURPOSES.values() if one.noun == "palette"]
     if text not in known and warehouse.exists():
         with warehouse.read() as connection:

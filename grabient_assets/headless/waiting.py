@@ -118,17 +118,12 @@ def left_under_way(settings: Settings, onward: str | None = None) -> str:
     """The last words of a stopped command: what goes on at which provider, and how to go on or cancel. `onward` is the
     command that goes on, where it is neither the same one nor `grabient run`.
 
-    The file is opened as it is: no time is left to wait for it, or to bring an older one up to date.
+    The tables are read as they are: no time is left to wait for them, or to bring older ones up to date.
     """
-    from grabient_assets.warehouse.attaching import attach
+    from grabient_assets.warehouse.connection import open_warehouse
 
-    if not settings.database.exists():
-        return NOTHING_UNDER_WAY
-    attached = attach(settings.database, read_only=True)
-    try:
-        found = _open_here(attached.connection, settings)
-    finally:
-        attached.close()
+    with open_warehouse(settings).at_once() as connection:
+        found = _open_here(connection, settings) if connection is not None else []
     if not found:
         return NOTHING_UNDER_WAY if onward is None else f"{NOTHING_LOST}: `{onward}` goes on."
     parts = [f"{_counted(batches)} at {provider}" for provider, batches in sorted(by_provider(found).items())]

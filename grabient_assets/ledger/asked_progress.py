@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from grabient_assets.ledger.asks import AskTarget, AskTerms, SubjectVersion, chosen, named
 from grabient_assets.ledger.due import finished, lacking, open_asks
-from grabient_assets.ledger.identity import custom_id, key_of
+from grabient_assets.ledger.identity import custom_id, key_of, stem_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -47,15 +47,21 @@ def asked_progress(
     among: Sequence[SubjectVersion] = (),
 ) -> list[AskedProgress]:
     """The progress at the provider of the subjects in these batches (or equal to one of them) and of the subjects
-    named. A subject without requests there is left out."""
+    named. A subject without requests there is left out, and so is one under another prompt version, unless it waits for
+    the same request."""
     table = purpose.table
     rows = connection.execute(
         f"""
-        WITH {chosen()}, concerned AS (
-            SELECT a.subject, a.prompt_version FROM asks a
-            WHERE a.purpose = $purpose AND a.provider = $provider AND a.subject_key IN (
-                SELECT {key_of("r.custom_id")} FROM batch_requests r
-                WHERE r.batch_id IN (SELECT unnest($batches::VARCHAR[])))
+        WITH {chosen()}, sent AS (
+            SELECT DISTINCT {key_of("r.custom_id")} AS subject_key, {stem_of("r.custom_id")} AS stem, b.prompt_version
+            FROM batch_requests r JOIN batches b USING (batch_id)
+            WHERE r.batch_id IN (SELECT unnest($batches::VARCHAR[]))
+        ),
+        concerned AS (
+            SELECT a.subject, a.prompt_version FROM asks a JOIN sent s USING (subject_key, prompt_version)
+            WHERE a.purpose = $purpose AND a.provider = $provider
+            UNION SELECT a.subject, a.prompt_version FROM asks a JOIN sent s USING (stem)
+            WHERE a.purpose = $purpose AND a.provider = $provider
             UNION FROM chosen
         ),
         requests AS (

@@ -26,9 +26,9 @@ from grabient_assets.errors import (
 from grabient_assets.ledger import batches
 from grabient_assets.ledger.adopt import adopt_batch, look_up
 from grabient_assets.ledger.batches import BatchRecord
+from grabient_assets.ledger.call_journal import ask_to_stop
 from grabient_assets.ledger.closing import close_batch
 from grabient_assets.ledger.connection import Connect, Connection
-from grabient_assets.ledger.direct import ask_to_stop
 from grabient_assets.ledger.sending_lock import is_being_sent
 from grabient_assets.ledger.settling import ReaderOf
 from grabient_assets.ledger.wait_limit import RepeatedFaults, TimedWait, WaitLimit, retry_after

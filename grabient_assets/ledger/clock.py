@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 def ledger_time(connection: DuckDBPyConnection, wall: datetime) -> datetime:
     """`wall`, or a microsecond after the newest time ever taken, whichever is later. UTC."""
-    row = connection.execute(
-        "UPDATE ledger_clock SET latest = greatest(latest + INTERVAL 1 MICROSECOND, $1) RETURNING latest", [wall]
-    ).fetchone()
+    connection.execute("UPDATE ledger_clock SET latest = greatest(latest + INTERVAL 1 MICROSECOND, $1)", [wall])
+    row = connection.execute("SELECT latest FROM ledger_clock").fetchone()
     assert row is not None
     return row[0].astimezone(UTC)

@@ -167,7 +167,11 @@ def holds(connection: DuckDBPyConnection, purpose: str | None = None, provider: 
 
 def forget_unwanted_holds(connection: DuckDBPyConnection) -> None:
     """Remove the holds of requests that are no longer wanted."""
-    connection.execute(f"DELETE FROM budget_holds WHERE rowid NOT IN (SELECT h.rowid FROM budget_holds h {_WANTED})")
+    unwanted = f"SELECT * FROM budget_holds EXCEPT ALL SELECT h.* FROM budget_holds h {_WANTED}"
+    for row in connection.execute(
+        f"SELECT purpose, provider, model, prompt_version, cap_id FROM ({unwanted})"
+    ).fetchall():
+        release(connection, HoldKey(*row))
 
 
 def _spending(connection: DuckDBPyConnection, where: str, parameters: list[Any]) -> Spending:

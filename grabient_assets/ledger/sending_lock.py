@@ -1,53 +1,45 @@
-"""The lock that marks a create call under way in some process of this machine.
+"""The lock that marks a create call, or direct calls, under way in some process.
 
 Uploading a large file takes minutes, longer than the settling time of an absent batch. No process may conclude
-meanwhile that the batch never arrived. The lock ends with the process that holds it, whatever ends it.
+meanwhile that the batch never arrived. The lock ends with the process that holds it, whatever ends it: see
+warehouse/locks.py.
 """
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
+from grabient_assets import interrupts
 from grabient_assets.errors import WarehouseError
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.leases import LEASE_SECONDS
+from grabient_assets.warehouse.locks import Held, LockName
 
 
-@contextmanager
-def sending(warehouse: Warehouse, batch_id: str) -> Iterator[None]:
-    """Hold the lock "this batch is being sent". Raises WarehouseError when it cannot be written."""
-    path = _path(warehouse, batch_id)
+def sending(warehouse: Warehouse, batch_id: str) -> Held:
+    """Take the lock "this batch is being sent". Raises WarehouseError when it cannot be written."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        opened = path.open("w")
+        while (held := warehouse.locks.take([_name(batch_id)])) is None:  # somebody looks whether it is held
+            interrupts.sleep(warehouse.locks.look_every)
     except OSError as error:
         raise WarehouseError(
-            f"{path} cannot be written ({error.strerror}). Nothing was sent. Free space on the disk or make the folder "
-            "writable, then run again."
+            f"{error.filename} cannot be written ({error.strerror}). Nothing was sent. Free space on the disk or make "
+            "the folder writable, then run again."
         ) from error
-    with opened as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+    return held
 
 
 def is_being_sent(warehouse: Warehouse, batch_id: str) -> bool:
     """Whether a live process is sending it. The lock file of a dead one is removed."""
-    path = _path(warehouse, batch_id)
-    try:
-        with path.open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink(missing_ok=True)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+    return warehouse.locks.is_taken(_name(batch_id))
 
 
-def _path(warehouse: Warehouse, batch_id: str) -> Path:
-    return warehouse.path.parent / "sending" / f"{batch_id}.lock"
+def lost(warehouse: Warehouse, batch_id: str) -> WarehouseError:
+    """The lease ended while this process was about to send."""
+    return WarehouseError(
+        f"This process could not renew its lease of batch {batch_id} at {warehouse.place} for {LEASE_SECONDS} seconds: "
+        "the machine stood still, or the server could not be reached. Another one may have taken it over, so nothing "
+        "more of it is sent from here. Run again: what became of it is cleared up first, and what was not sent is due."
+    )
+
+
+def _name(batch_id: str) -> LockName:
+    return LockName(f"sending:{batch_id}", f"sending/{batch_id}.lock", once=True)

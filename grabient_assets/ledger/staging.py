@@ -7,18 +7,18 @@ that filled it is gone.
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from grabient_assets.errors import WarehouseLockedError
 from grabient_assets.ledger.batches import FateRecord
 from grabient_assets.warehouse import faults
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.locks import LockName
 from grabient_assets.warehouse.rows import insert_rows, with_rows
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class StagedBatch:
     cost_usd: Decimal | None
     error: str | None
 
+
+REPARSE = LockName("reparse", "reparse.lock")
 
 FATES = ("batch_id", *FateRecord.__dataclass_fields__)
 BATCHES = tuple(StagedBatch.__dataclass_fields__)
@@ -80,28 +82,21 @@ def staging(warehouse: Warehouse, answer_tables: Sequence[str]) -> Iterator[Stag
 
     Raises WarehouseLockedError when another process is using it, WarehouseError when it cannot be written.
     """
-    path = warehouse.path.with_name("reparse.duckdb")
-    with _opened_lock(path.with_name("reparse.lock")) as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise WarehouseLockedError(
-                "Another `grabient reparse` is at work in this data folder. Wait for its end."
-            ) from error
+    path = warehouse.folder / "reparse.duckdb"
+    try:
+        held = warehouse.locks.take([REPARSE])
+    except OSError as error:
+        raise faults.opening(error, path.with_name(REPARSE.file)) from error
+    if held is None:
+        where = "this data folder" if warehouse.database is None else f"{warehouse.place}"
+        raise WarehouseLockedError(f"Another `grabient reparse` is at work in {where}. Wait for its end.")
+    with held:
         _drop(path)
         try:
             _make_tables(warehouse, path, answer_tables)
             yield Staging(path)
         finally:
             _drop(path)
-
-
-def _opened_lock(path: Path) -> IO[str]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("w")
-    except OSError as error:
-        raise faults.opening(error, path) from error
 
 
 def _make_tables(warehouse: Warehouse, path: Path, answer_tables: Sequence[str]) -> None:

@@ -39,13 +39,14 @@ from grabient_assets.ledger.estimates import RequestShape
 from grabient_assets.ledger.money import HoldKey
 from grabient_assets.ledger.request_sizes import request_shape
 from grabient_assets.ledger.reservation import NO_LIMIT, Reservation, Terms, reserve
-from grabient_assets.ledger.sending_lock import sending
+from grabient_assets.ledger.sending_lock import lost, sending
 from grabient_assets.ledger.settling import AnswerReader
 from grabient_assets.providers.contract import BatchFile, BatchLimits, BatchProvider
 from grabient_assets.registry.model import Delivery, Kind, Model
 from grabient_assets.registry.price_list import to_json
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.locks import Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,23 +137,26 @@ def submit_batch(
             return None
         if intended.batch is None:
             raise OverBudgetError(intended.held or "")
+        assert intended.lock is not None
         if order.delivery == "direct":
             assert reader is not None
             carried = [(r.custom_id, r.line) for r in intended.carried]
-            sent = _ask(intended.batch, carried, order, provider, warehouse, store, clock, reader)
+            sent = _ask(intended.batch, carried, order, provider, warehouse, store, clock, reader, intended.lock)
         else:
-            sent = _create(intended.batch, intended.carried, order.model, provider, warehouse, store, clock)
+            model, carried = order.model, intended.carried
+            sent = _create(intended.batch, carried, model, provider, warehouse, store, clock, intended.lock)
         return replace(sent, held=intended.held)
 
 
 @dataclass(frozen=True, slots=True)
 class _Intended:
-    """The batch with the requests it carries; none when there is no money. `held`: the sentence about the requests left
-    out."""
+    """The batch with the requests it carries and the lock that says it is being sent; none when there is no money.
+    `held`: the sentence about the requests left out."""
 
     batch: BatchRecord | None
     carried: list[PreparedRequest]
     held: str | None
+    lock: Held | None = None
 
 
 def _create(
@@ -163,12 +167,14 @@ def _create(
     warehouse: Warehouse,
     store: ObjectStore,
     clock: Callable[[], datetime],
+    lock: Held,
 ) -> Submitted:
     lines = [r.line for r in carried]
     assert batch.requests_key is not None
     try:
         archive_requests(store, batch.requests_key, lines)
-        accepted = provider.submit(BatchFile(batch.batch_id, model, lines, [r.custom_id for r in carried]))
+        with interrupts.sending_while(lock.stands):
+            accepted = provider.submit(BatchFile(batch.batch_id, model, lines, [r.custom_id for r in carried]))
     except StoreError as error:  # before the create call
         with interrupts.finishing(), suppress(WarehouseError):  # a full disk under both: the intent is reconciled later
             _record_failure(warehouse, batch, error, clock())
@@ -181,6 +187,8 @@ def _create(
         if not stopped.unfinished:
             _record_never_sent(warehouse, batch, clock())
         raise
+    except interrupts.LetGo:  # it stays intended: whoever took it over has the last word
+        raise lost(warehouse, batch.batch_id) from None
     receipt = {
         "provider_batch_id": accepted.provider_batch_id,
         "input_file_id": accepted.input_file_id,
@@ -201,6 +209,7 @@ def _ask(
     store: ObjectStore,
     clock: Callable[[], datetime],
     reader: Callable[[BatchRecord], AnswerReader],
+    lock: Held,
 ) -> Submitted:
     """One call for each line. Results are stored whatever ends the calls; after a kill, the next process that finds the
     batch stores them."""
@@ -212,7 +221,7 @@ def _ask(
     assert batch.requests_key is not None
     try:
         archive_requests(store, batch.requests_key, [line for _, line in lines])
-        error = direct.make_calls(batch, lines, order.model, provider, warehouse, clock, lets_go=order.apart)
+        error = direct.make_calls(batch, lines, order.model, provider, warehouse, clock, lock, lets_go=order.apart)
     except StoreError as error:  # before the first call
         with interrupts.finishing(), suppress(WarehouseError):
             _record_failure(warehouse, batch, error, clock())
@@ -256,10 +265,10 @@ def _intend(
         if not carried:
             return _Intended(None, [], granted.held)
         batch = _batch(order, carried, granted, shape.max_output_tokens, now, wall)
-        lock.enter_context(sending(warehouse, batch.batch_id))
+        held = lock.enter_context(sending(warehouse, batch.batch_id))
         rows = [RequestRecord(batch.batch_id, r.custom_id, r.subject, r.analysis_index) for r in carried]
         batches.insert_intent(connection, batch, rows)
-    return _Intended(batch, carried, granted.held)
+    return _Intended(batch, carried, granted.held, held)
 
 
 def _mean_shape(requests: Sequence[PreparedRequest], order: Order) -> RequestShape:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from grabient_assets.settings import PROJECT_DIR
+from grabient_assets.places import SHIPPED_DIR
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dagster._core.origin import JobPythonOrigin
     from dagster._core.remote_origin import CodeLocationOrigin, RemoteJobOrigin
 
-WORKSPACE = PROJECT_DIR / "workspace.yaml"
+WORKSPACE = SHIPPED_DIR / "workspace.yaml"
 DEFINITIONS = "grabient"
 """The function in the module of the code location that returns the definitions."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grabient_assets.process_identity import parse, this_process
+from grabient_assets.resources.run_leases import has_lapsed
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -33,24 +34,30 @@ def is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     A run whose execution has begun is dead when its process is. Before that, a run of the UI or the daemon is dead
     when its code server is, which reports children that die. One of `grabient run` is dead when its process is.
 
-    Process numbers and local addresses are looked at on the machine where they mean something. Where nothing tells, as
-    for a run on another machine, the run counts as alive.
+    Process numbers and local addresses are looked at on the machine where they mean something. A run on another machine
+    is dead when nobody renews its lease any more (run_leases.py). Where nothing tells, the run counts as alive.
     """
+    judged = _judged_here(instance, run)
+    return has_lapsed(run.run_id) if judged is None else judged
+
+
+def _judged_here(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool | None:
+    """Whether the run is dead, by what this machine knows of its own processes; None when it knows nothing of it."""
     from dagster._core.storage.tags import GRPC_INFO_TAG
 
     owner, _, named = run.tags.get(PROCESS_TAG, "").partition(" ")
     if owner == run.run_id and (process := parse(named)) is not None:
-        return process.has_ended() is True
+        return process.has_ended()
     if GRPC_INFO_TAG in run.tags:
         launcher = parse(run.tags.get(LAUNCHER_TAG))
         here = _is_of_one_machine(instance) or (launcher is not None and launcher.has_ended() is not None)
-        return here and _is_gone(json.loads(run.tags[GRPC_INFO_TAG]))
+        return _is_gone(json.loads(run.tags[GRPC_INFO_TAG])) if here else None
     if (process := parse(run.tags.get(PID_TAG))) is not None:
-        return process.has_ended() is True
+        return process.has_ended()
     if not _is_of_one_machine(instance):
-        return False
+        return None
     pid = run.tags.get(PID_TAG) or _reported_pid(instance, run)  # earlier versions wrote a number
-    return pid is not None and _has_ended(int(pid), instance.get_run_record_by_id(run.run_id))
+    return None if pid is None else _has_ended(int(pid), instance.get_run_record_by_id(run.run_id))
 
 
 def show_process(instance: dg.DagsterInstance, run_id: str) -> None:

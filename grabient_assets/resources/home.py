@@ -13,8 +13,9 @@ from typing import IO, TYPE_CHECKING
 
 from grabient_assets import interrupts
 from grabient_assets.errors import GrabientError, SettingsError
+from grabient_assets.places import SHIPPED_DIR
 from grabient_assets.resources.records import postgres_records, records_in_files
-from grabient_assets.settings import PROJECT_DIR, Settings
+from grabient_assets.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -137,7 +138,7 @@ def _locked(file: IO[str]) -> bool:
 
 
 def _put_configuration(home: Path, *, ours: bool) -> None:
-    template = (PROJECT_DIR / "dagster.yaml").read_text(encoding="utf-8")
+    template = (SHIPPED_DIR / "dagster.yaml").read_text(encoding="utf-8")
     config = home / "dagster.yaml"
     if not config.exists() or (ours and config.read_text(encoding="utf-8") != template):
         config.write_text(template, encoding="utf-8")

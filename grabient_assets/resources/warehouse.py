@@ -1,4 +1,4 @@
-"""The DuckDB file as a Dagster resource."""
+"""The warehouse as a Dagster resource."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import dagster as dg
 
 from grabient_assets.errors import WarehouseLockedError
 from grabient_assets.resources.dead_runs import PID_TAG
+from grabient_assets.resources.run_leases import hold_run
 from grabient_assets.resources.runs import record_begun
 from grabient_assets.settings import load_settings
-from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.connection import Warehouse, open_warehouse
 from grabient_assets.warehouse.lock_wait import LockTimeout
 
 RunContext: TypeAlias = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 
 
 class WarehouseResource(dg.ConfigurableResource):
-    """Where the tables lie: GRABIENT_DATA_DIR, read when used. Connections are short; nobody holds the file."""
+    """Where the tables lie: GRABIENT_WAREHOUSE and GRABIENT_DATA_DIR, read when used. Uses are short."""
 
     run_seconds: float = 3600.0
     """How long a run waits for its turn: it carries paid answers, and a person may have left a shell open."""
@@ -30,7 +31,8 @@ class WarehouseResource(dg.ConfigurableResource):
     def open(self, context: RunContext) -> Warehouse:
         """The warehouse for a run. It waits for the lock, and logs the holder every minute in the run.
 
-        The run is counted as an attempt here, before it does anything: see `resources/runs.py`.
+        The run is counted as an attempt here, before it does anything: see `resources/runs.py`. From here on it has a
+        lease, by which other machines see that it lives, also while it waits.
         """
 
         def log_wait(sentence: str) -> None:
@@ -38,13 +40,14 @@ class WarehouseResource(dg.ConfigurableResource):
             if PID_TAG in context.run.tags:  # executed by `grabient run`: a person sits before it
                 sys.stderr.write(f"{sentence}\n")
 
-        opened = Warehouse(load_settings().database, LockTimeout(self.run_seconds, log_wait))
+        opened = open_warehouse(load_settings(), LockTimeout(self.run_seconds, log_wait))
+        hold_run(opened, context.run.run_id)
         record_begun(context.run, opened)
         return opened
 
     def open_briefly(self) -> Warehouse:
         """The warehouse for a sensor tick, which gives up soon: see `skipped_while_locked`."""
-        return Warehouse(load_settings().database, LockTimeout(self.tick_seconds, in_all=True))
+        return open_warehouse(load_settings(), LockTimeout(self.tick_seconds, in_all=True))
 
 
 def skipped_while_locked(look: Callable[..., Any]) -> Callable[..., Any]:

@@ -21,7 +21,7 @@ from grabient_assets.ledger.asking import begin_asking
 from grabient_assets.ledger.clock import ledger_time
 from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.registry.load import load_registry
-from grabient_assets.settings import PROMPTS_DIR, parse_dollars
+from grabient_assets.settings import parse_dollars, prompts_dir
 from grabient_assets.studio.pages import Ask, Done, Form, MissingError, Page, Routes
 from grabient_assets.wording import counted, one_line
 
@@ -63,7 +63,7 @@ def chorus(ask: Ask) -> dict[str, Any]:
         "form": {
             "artists": _choices("artist", ask.texts("artists"), registry.panel("artist"), ask.now),
             "brushes": _choices("brush", ask.texts("new_brush"), registry.panel("brush")[:1], ask.now),
-            "prompt_versions": [f"chorus/{name}" for name in reversed(load_prompt_versions(PROMPTS_DIR / "chorus"))],
+            "prompt_versions": [f"chorus/{name}" for name in reversed(load_prompt_versions(prompts_dir() / "chorus"))],
             **{name: ask.text(name) for name in ("version", "seed", "max_usd", "now")},
             "iterations": ask.number("iterations", 1),
             "size": ask.text("size") or SIZE,

@@ -197,7 +197,7 @@ def _page_of(connection: DuckDBPyConnection, wanted: Request, start: int) -> tup
     where, values = _from(wanted)
     total = connection.execute(f"SELECT count(*) {where}", values).fetchall()[0][0]
     rows = connection.execute(
-        f"SELECT p.seed {where} ORDER BY p.created_at, p.rowid LIMIT {PER_PAGE} OFFSET $start",
+        f"SELECT p.seed {where} ORDER BY p.created_at, p.place LIMIT {PER_PAGE} OFFSET $start",
         {**values, "start": start},
     ).fetchall()
     return tuple(row[0] for row in rows), total

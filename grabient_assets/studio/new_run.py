@@ -17,7 +17,7 @@ from grabient_assets.headless.planning import Plan, make_plan
 from grabient_assets.headless.run_goal import UNTIL, Until, chosen_prompt_version, chosen_until, make_goal
 from grabient_assets.headless.status import Progress, progress
 from grabient_assets.resources.modes import usable_providers
-from grabient_assets.settings import ANALYSES, PROMPTS_DIR, parse_analyses, parse_dollars
+from grabient_assets.settings import ANALYSES, parse_analyses, parse_dollars, prompts_dir
 from grabient_assets.studio.pages import Ask, Done, Form, MissingError, Page, Routes
 from grabient_assets.studio.palette_upload import MOST_BYTES, load_upload, seeds_of_upload, upload_of
 from grabient_assets.studio.rendering import usd
@@ -150,7 +150,7 @@ def new_run(ask: Ask) -> dict[str, Any]:
     return {
         "choice": choice,
         "query": choice.query,
-        "versions": load_prompt_versions(PROMPTS_DIR),
+        "versions": load_prompt_versions(prompts_dir()),
         "stages": [{"name": name, "title": STAGES[name]} for name in reversed(UNTIL)],
         "most_analyses": ANALYSES[-1],
         "panel": [{"provider": one.provider, "model": one.id} for one in taggers(usable_providers(settings))],

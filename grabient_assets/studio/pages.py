@@ -19,7 +19,7 @@ from starlette.datastructures import FormData, QueryParams, UploadFile
 from starlette.routing import BaseRoute
 
 from grabient_assets.settings import Settings
-from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.connection import Warehouse, open_warehouse
 from grabient_assets.warehouse.lock_wait import LockTimeout
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Studio:
         self.at_home = True  # nobody at another machine reaches it
         self.closing = False  # streams end then, so that nobody waits for them
         self._plan: tuple[object, PlannedModel] | None = None
-        self._reading = Warehouse(settings.database, LockTimeout(reading_seconds))
+        self._reading = open_warehouse(settings, LockTimeout(reading_seconds))
 
     def to_read(self) -> Warehouse:
         """The warehouse for a page. A missing file is replaced by an empty one elsewhere: a page creates nothing."""
@@ -59,7 +59,7 @@ class Studio:
 
     def to_write(self) -> Warehouse:
         """The warehouse for a form."""
-        return Warehouse(self.settings.database, LockTimeout(WRITING_SECONDS))
+        return open_warehouse(self.settings, LockTimeout(WRITING_SECONDS))
 
     def kept_plan(self, key: object, make: Callable[[], PlannedModel]) -> PlannedModel:
         """The plan with that key, made once: the last one is kept."""

@@ -31,7 +31,7 @@ from grabient_assets.groups.calibration.prompt_words import (
 from grabient_assets.groups.palettes.palette_prompts import load_palette_prompts
 from grabient_assets.ledger.prompts import prompt_uses
 from grabient_assets.prompting.load import load_prompt_versions
-from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.settings import prompts_dir
 from grabient_assets.studio.pages import Ask, Done, Form, Page, Routes
 from grabient_assets.studio.word_changes import Piece, changed_tags, changed_words
 from grabient_assets.wording import one_line
@@ -61,7 +61,7 @@ def prompts(ask: Ask) -> dict[str, Any]:
         both = refined_under_both(connection)
         votes = votes_by_pair(connection)
     rows = []
-    for version in load_prompt_versions(PROMPTS_DIR):
+    for version in load_prompt_versions(prompts_dir()):
         found = load_palette_prompts(version)
         rows += [
             {

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Literal
 
 from grabient_assets.headless.following import Follower, followers
-from grabient_assets.settings import PROJECT_DIR, Settings
+from grabient_assets.places import project_dir
+from grabient_assets.settings import Settings
 from grabient_assets.wording import harmless
 
 RunState = Literal["running", "stopping", "ended"]
@@ -113,7 +114,7 @@ def start_run(
         with (folder / "output.log").open("wb") as log:
             process = subprocess.Popen(
                 waiting,
-                cwd=PROJECT_DIR,
+                cwd=project_dir(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

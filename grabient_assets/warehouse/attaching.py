@@ -79,6 +79,11 @@ def attach(path: Path, *, read_only: bool, staged: Path | None = None, storage_v
         return _attach(_engine(), path, options, staged)
 
 
+def engine_cursor() -> DuckDBPyConnection:
+    """A cursor that sees every file which is attached now, under the name that `current_database()` gives there."""
+    return _engine().cursor()
+
+
 def _attach(engine: DuckDBPyConnection, path: Path, options: str, staged: Path | None) -> Attached:
     import duckdb
 

@@ -1,184 +1,115 @@
-"""Opening and closing the DuckDB file.
+"""The warehouse: all tables, in a DuckDB file or in a PostgreSQL database. DuckDB runs every statement either way.
 
-DuckDB lets one process hold the file for writing, and a writer excludes readers (and readers exclude writers). So no
-process keeps it open: every use opens late, closes early, and retries with jitter while another process has the lock.
-Within this process a lock does the same, because DuckDB refuses one file in two modes in one process.
+The file has one writer at a time, who excludes readers, on one machine. The database has one writer at a time over all
+machines, beside any number of readers. Either way every use opens late and closes early.
 """
 
 from __future__ import annotations
 
-import os
-import random
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from grabient_assets import interrupts
-from grabient_assets.warehouse import faults
-from grabient_assets.warehouse.attaching import Attached, attach
-from grabient_assets.warehouse.creation import create, is_there
-from grabient_assets.warehouse.lock_wait import LockTimeout, LockWait
-from grabient_assets.warehouse.migrations import current_version, lacking, migrate, newest_version
-from grabient_assets.warehouse.parameters import LiteralParameters
-from grabient_assets.warehouse.write_ahead_log import fault_of_log
+from grabient_assets.postgres_settings import PostgresAddress
+from grabient_assets.warehouse.duckdb_file import DuckDBFile
+from grabient_assets.warehouse.leases import LeaseLocks
+from grabient_assets.warehouse.lock_wait import LockTimeout
+from grabient_assets.warehouse.locks import FileLocks, Locks
+from grabient_assets.warehouse.postgres import PostgresDatabase
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from grabient_assets.settings import Settings
+
 USUAL_TIMEOUT = LockTimeout()
-LONGEST_PAUSE = 0.5
-_process_locks: dict[str, threading.RLock] = {}
-_guard = threading.Lock()
 
 
 class Warehouse:
-    """The DuckDB file at `path`. Cheap to make; touches the disk only inside `read()` and `write()`.
+    """The tables in the DuckDB file `place`, or in the database of that address. Cheap to make; nothing is opened
+    before `read()` and `write()`.
 
-    Both raise WarehouseLockedError when another program does not let go within the `lock_timeout`.
+    `folder` is where this machine keeps what belongs to them: by default the folder of the file. Both methods raise
+    WarehouseLockedError when another program does not let go within the `lock_timeout`.
     """
 
-    def __init__(self, path: Path, lock_timeout: LockTimeout = USUAL_TIMEOUT) -> None:
-        self.path = path
-        self._lock_timeout = lock_timeout
-        self._in_all = LockWait(lock_timeout) if lock_timeout.in_all else None
-        self._migrated = False
+    def __init__(
+        self, place: Path | PostgresAddress, lock_timeout: LockTimeout = USUAL_TIMEOUT, folder: Path | None = None
+    ) -> None:
+        self.place = place
+        self._tables: DuckDBFile | PostgresDatabase
+        if isinstance(place, PostgresAddress):
+            assert folder is not None, "a database says nothing of a folder"
+            self.folder, self._tables = folder, PostgresDatabase(place, lock_timeout)
+        else:
+            self.folder, self._tables = folder or place.parent, DuckDBFile(place, lock_timeout)
+
+    @property
+    def path(self) -> Path:
+        """The DuckDB file, where the tables lie in one."""
+        assert isinstance(self.place, Path), f"the tables lie in {self.place}"
+        return self.place
+
+    @property
+    def database(self) -> PostgresDatabase | None:
+        """The database, for what machines have to agree on beside the tables; None where the tables lie in a file."""
+        return self._tables if isinstance(self._tables, PostgresDatabase) else None
+
+    @property
+    def locks(self) -> Locks:
+        """The locks beside the tables: of this machine where they lie in a file, of all machines where they lie in a
+        database."""
+        return FileLocks(self.folder) if self.database is None else LeaseLocks(self.database)
+
+    def time(self, wall: datetime) -> datetime:
+        """The time by which leases end: `wall`, or that of the server, where machines share a database. UTC."""
+        if self.database is None:
+            return wall
+        with self.database.asking() as ask:
+            return ask("SELECT now() AS now")[0][0].astimezone(UTC)
 
     def exists(self) -> bool:
-        """Whether the database exists. Raises WarehouseError when it is missing and must not be created in its
+        """Whether the tables exist. Raises WarehouseError when they are missing and must not be created in their
         place."""
-        return is_there(self.path)
+        return self._tables.exists()
 
     @contextmanager
     def write(self, staged: Path | None = None) -> Iterator[DuckDBPyConnection]:
         """A connection inside one transaction: committed when the block ends, rolled back when it raises.
 
-        Statements see the DuckDB file `staged` under that name. Raises WarehouseError when the disk takes no more;
-        nothing of the block is stored then.
+        Statements see the DuckDB file `staged` under that name. Raises WarehouseError when the disk takes no more, or
+        the server is gone; nothing of the block is stored then.
         """
         with self.transactions(staged) as transaction, transaction() as connection:
             yield connection
 
-    @contextmanager
     def transactions(
         self, staged: Path | None = None
-    ) -> Iterator[Callable[[], AbstractContextManager[DuckDBPyConnection]]]:
-        """Several transactions in a row while the file is open, each as `write()` gives it.
+    ) -> AbstractContextManager[Callable[[], AbstractContextManager[DuckDBPyConnection]]]:
+        """Several transactions in a row, each as `write()` gives it: cheaper than opening for each."""
+        return self._tables.transactions(staged)
 
-        Closing the file checkpoints its log, which takes longer than a transaction.
+    def read(self, staged: Path | None = None) -> AbstractContextManager[DuckDBPyConnection]:
+        """A connection that sees one moment and writes nothing.
+
+        Tables that are missing or of an older version are brought up to date first. Statements see the DuckDB file
+        `staged` under that name, and may write there; it is created when it is missing.
         """
-        with self._turn() as wait, self._open(wait, False, staged) as connection:
-            yield lambda: self._transaction(connection)
+        return self._tables.read(staged)
 
-    @contextmanager
-    def _transaction(self, connection: DuckDBPyConnection) -> Iterator[DuckDBPyConnection]:
-        interrupts.check()
-        with self._disk_faults(connection):
-            connection.begin()
-            try:
-                yield connection
-                connection.commit()
-            except BaseException:
-                _roll_back(connection)
-                raise
+    def held(self, *, read_only: bool) -> AbstractContextManager[DuckDBPyConnection]:
+        """Keeps every other writer away for as long as the block takes, as copying.py needs it. The tables may be of
+        any version; in a file that is `read_only`, others may read as well."""
+        return self._tables.held(read_only=read_only)
 
-    @contextmanager
-    def read(self, staged: Path | None = None) -> Iterator[DuckDBPyConnection]:
-        """A read-only connection; other readers, such as a person's shell, may have the file open at the same time.
-
-        Only a file that is missing or of an older version is opened for writing first, to bring it up to date.
-        Statements see the DuckDB file `staged` under that name, and may write there; it is created when it is missing.
-        """
-        with self._turn() as wait:
-            if not is_there(self.path):
-                self._bring_up_to_date(wait)
-            with self._open(wait, True, staged) as connection:
-                if self._is_up_to_date(connection):
-                    with self._disk_faults(connection):
-                        yield cast("DuckDBPyConnection", LiteralParameters(connection))
-                    return
-            self._bring_up_to_date(wait)
-            with self._open(wait, True, staged) as connection, self._disk_faults(connection):
-                yield cast("DuckDBPyConnection", LiteralParameters(connection))
-
-    @contextmanager
-    def _turn(self) -> Iterator[LockWait]:
-        with _guard:
-            lock = _process_locks.setdefault(os.path.realpath(self.path), threading.RLock())
-        interrupts.check()
-        wait = self._in_all or LockWait(self._lock_timeout)
-        if not wait.acquire(lock):
-            raise faults.locked(self.path, "Another thread of this program", wait.waited)
-        try:
-            with interrupts.heeded():
-                yield wait
-        finally:
-            lock.release()
-
-    def _is_up_to_date(self, connection: DuckDBPyConnection) -> bool:
-        self._migrated = self._migrated or current_version(connection) == newest_version()
-        return self._migrated
-
-    def _bring_up_to_date(self, wait: LockWait) -> None:
-        with self._open(wait, read_only=False):
-            pass
-
-    @contextmanager
-    def _open(self, wait: LockWait, read_only: bool, staged: Path | None = None) -> Iterator[DuckDBPyConnection]:
-        self._migrated = self._migrated and self.path.exists()  # the file may have been removed since
-        attached = self._attach_when_free(wait, read_only, staged)
-        try:
-            if not read_only and not self._migrated:
-                with self._disk_faults(attached.connection):
-                    migrate(attached.connection, self.path)
-                self._migrated = True
-            yield attached.connection
-        finally:
-            attached.close()
-
-    def _attach_when_free(self, wait: LockWait, read_only: bool, staged: Path | None) -> Attached:
-        import duckdb
-
-        if not read_only and not is_there(self.path):
-            create(self.path)
-        pause = 0.01
-        while True:
-            try:
-                if fault := fault_of_log(self.path):
-                    raise fault
-                return attach(self.path, read_only=read_only, staged=staged)
-            except duckdb.Error as error:
-                if not faults.is_lock(error):
-                    named = staged if staged is not None and str(staged) in str(error) else self.path
-                    raise faults.opening(error, named) from error
-                who = faults.holder(error)
-                if wait.is_over:
-                    raise faults.locked(self.path, who, wait.waited) from error
-            wait.pause(pause * random.uniform(0.5, 1.5), f"{who} has {self.path} open")
-            pause = min(pause * 1.6, LONGEST_PAUSE)
-
-    @contextmanager
-    def _disk_faults(self, connection: DuckDBPyConnection) -> Iterator[None]:
-        import duckdb
-
-        try:
-            yield
-        except (duckdb.CatalogException, duckdb.BinderException) as error:
-            _roll_back(connection)
-            if missing := lacking(connection):
-                raise faults.incomplete(self.path, missing) from error
-            raise
-        except duckdb.Error as error:
-            fault = faults.using(error, self.path) if faults.is_about(error, self.path) else None
-            if fault is None:
-                raise
-            raise fault from error
+    def at_once(self) -> AbstractContextManager[DuckDBPyConnection | None]:
+        """A connection to read tables as they are, without waiting; None when there are none. Raises duckdb.Error or
+        WarehouseError."""
+        return self._tables.at_once()
 
 
-def _roll_back(connection: DuckDBPyConnection) -> None:
-    """Roll back. After a failed commit DuckDB has rolled back already, and refuses to do it twice."""
-    import duckdb
-
-    with suppress(duckdb.Error):
-        connection.rollback()
+def open_warehouse(settings: Settings, lock_timeout: LockTimeout = USUAL_TIMEOUT) -> Warehouse:
+    """The warehouse of these settings."""
+    return Warehouse(settings.warehouse, lock_timeout, settings.data_dir)

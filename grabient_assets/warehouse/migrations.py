@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grabient_assets import interrupts
-from grabient_assets.errors import WarehouseError, WarehouseTooNewError
+from grabient_assets.errors import UnfinishedCopyError, WarehouseError, WarehouseTooNewError
 from grabient_assets.warehouse import faults
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 
 LOOK_EVERY_SECONDS = 0.02
+UNFINISHED = 1_000_000_000
+"""The number of a row in the list of migrations while the tables are being filled from another warehouse. Programs
+that do not know it take the tables for newer ones, and leave them alone too."""
 SQL = resources.files("grabient_assets.warehouse") / "sql"
 
 
@@ -32,8 +35,10 @@ def migrate(connection: DuckDBPyConnection, path: Path, folder: Traversable = SQ
     version = current_version(connection)
     if not version and (strange := _names_in(connection)):
         raise faults.foreign_database(path, strange)
-    known = _migrations(folder)
+    known = migrations(folder)
     newest = known[-1][0]
+    if version == UNFINISHED:
+        raise unfinished(path)
     if version > newest:
         raise WarehouseTooNewError(
             f"{path} is at schema version {version}, this program knows up to {newest}. Update the program "
@@ -49,6 +54,14 @@ def migrate(connection: DuckDBPyConnection, path: Path, folder: Traversable = SQ
         connection.execute(sql)
         connection.execute("INSERT INTO schema_migrations VALUES (?, ?, ?)", [number, name, datetime.now(UTC)])
         connection.commit()
+
+
+def unfinished(place: object) -> UnfinishedCopyError:
+    """A copy that was stopped; `place` is the file or the database."""
+    return UnfinishedCopyError(
+        f"{place} is a copy that is not finished, and what it lacks would be asked and paid for again. Run the same "
+        "`grabient warehouse copy` once more: it goes on where it stopped."
+    )
 
 
 def _back_up(path: Path, copy: Path) -> None:
@@ -124,7 +137,7 @@ def lacking(connection: DuckDBPyConnection) -> list[str]:
     if current_version(connection) != newest_version():
         return []
     with duckdb.connect() as whole:
-        for _, _, sql in _migrations(SQL):
+        for _, _, sql in migrations(SQL):
             whole.execute(sql)
         expected = _columns_in(whole)
     found = _columns_in(connection)
@@ -138,12 +151,13 @@ def _columns_in(connection: DuckDBPyConnection) -> set[tuple[str, str]]:
     return set(connection.execute(query + " AND schema_name = 'main' AND NOT internal").fetchall())
 
 
-def newest_version() -> int:
+def newest_version(folder: Traversable = SQL) -> int:
     """The newest migration that this program knows."""
-    return _migrations(SQL)[-1][0]
+    return migrations(folder)[-1][0]
 
 
 @cache
-def _migrations(folder: Traversable) -> list[tuple[int, str, str]]:
+def migrations(folder: Traversable) -> list[tuple[int, str, str]]:
+    """Number, name and text of every step, in order."""
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
     return [(int(f.name[:4]), f.name, f.read_text(encoding="utf-8")) for f in files]

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 
 
 def insert_rows(
-    connection: DuckDBPyConnection, table: str, rows: Sequence[DataclassInstance], on_conflict: str = ""
+    connection: DuckDBPyConnection, table: str, rows: Sequence[DataclassInstance], on_conflict: str = "", **more: str
 ) -> None:
-    """Insert dataclasses whose field names are columns of `table`; `on_conflict` is SQL that follows the SELECT."""
+    """Insert dataclasses whose field names are columns of `table`. `on_conflict` is SQL that follows the SELECT, `more`
+    the SQL of further columns."""
     if not rows:
         return
-    insert = f"INSERT INTO {table} BY NAME SELECT {columns_of(type(rows[0]))} FROM new_rows {on_conflict}"
+    columns = ", ".join([columns_of(type(rows[0])), *(f"{sql} AS {name}" for name, sql in more.items())])
+    insert = f"INSERT INTO {table} BY NAME SELECT {columns} FROM new_rows {on_conflict}"
     with_rows(connection, table, rows, insert)
 
 

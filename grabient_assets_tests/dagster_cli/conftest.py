@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from grabient_assets.settings import PROJECT_DIR, PROMPTS_DIR
+from grabient_assets.settings import PROJECT_DIR, SHIPPED_PROMPTS
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.driven import Driven, driven
 from grabient_assets_tests.pipeline.place import COMMANDS, environment_of
@@ -73,5 +73,5 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     folder: Path = tmp_path_factory.mktemp("terminal") / "data"
     with driven(folder) as pipeline:
         seeds = pipeline.load(3)
-        add_partitions(pipeline.instance, seeds, load_prompt_versions(PROMPTS_DIR))
+        add_partitions(pipeline.instance, seeds, load_prompt_versions(SHIPPED_PROMPTS))
         yield Terminal(pipeline, seeds)

@@ -10,7 +10,7 @@ import pytest
 from dagster import DagsterRunStatus
 
 from grabient_assets.prompting.load import load_prompt_versions
-from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.settings import SHIPPED_PROMPTS
 from grabient_assets_tests.dagster_cli.conftest import Terminal
 from grabient_assets_tests.dagster_cli.readme import dagster_commands
 
@@ -81,7 +81,7 @@ def test_a_range_is_drawn_in_one_run(terminal: Terminal):
     ("place", "versions", "chosen"),
     [
         (2, ["v1"], (0, 2)),
-        pytest.param(3, load_prompt_versions(PROMPTS_DIR), (0, 1, 2), marks=SLOW),
+        pytest.param(3, load_prompt_versions(SHIPPED_PROMPTS), (0, 1, 2), marks=SLOW),
     ],
 )
 def test_a_list_and_all_become_a_backfill_of_exactly_these_partitions(

@@ -25,7 +25,7 @@ from grabient_assets.partitions import (
     seeds,
 )
 from grabient_assets.prompting.released import load_released
-from grabient_assets.settings import PROJECT_DIR, PROMPTS_DIR
+from grabient_assets.settings import PROJECT_DIR, SHIPPED_PROMPTS
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.pipeline.place import settings_of
 
@@ -179,7 +179,7 @@ def test_a_partition_key_is_prompt_version_and_seed_and_what_nobody_asks_is_none
         in_use = list(palette_versions.get_partition_keys(dynamic_partitions_store=instance))
         add_partitions(instance, ["a", "c"], asked=["draft"])
         asked = list(palette_versions.get_partition_keys(dynamic_partitions_store=instance))
-    assert {"v1", "v2"} <= set(load_released(PROMPTS_DIR))
+    assert {"v1", "v2"} <= set(load_released(SHIPPED_PROMPTS))
     assert in_use == [f"v1|{seed}" for seed in ("b", "a")]
     assert asked == [f"{version}|{seed}" for version in ("v1", "draft") for seed in ("b", "a", "c")]
     for version, expected in (("v2", ["v2"]), ("draft", [])):

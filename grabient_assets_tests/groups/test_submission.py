@@ -29,7 +29,7 @@ from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.prompting.released import load_released
 from grabient_assets.providers.contract import Spec
 from grabient_assets.registry.model import Model
-from grabient_assets.settings import PROMPTS_DIR, PROVIDERS, Settings, load_settings
+from grabient_assets.settings import PROVIDERS, SHIPPED_PROMPTS, Settings, load_settings
 from grabient_assets_tests.ledger.house import House, palette
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider
 
@@ -114,7 +114,8 @@ def test_a_prompt_version_that_is_gone_keeps_no_other_back(house: House) -> None
     provider = ScriptedProvider(clock=house.clock)
     sent = submit_due(TAGGING, Submission(provider.connection(), PURPOSES, house.warehouse, house.store, house.clock))
     assert len(sent.batches) == 2
-    assert sent.complaints == (f"There is no prompt version 'v0'; there is {', '.join(load_released(PROMPTS_DIR))}.",)
+    there = ", ".join(load_released(SHIPPED_PROMPTS))
+    assert sent.complaints == (f"There is no prompt version 'v0'; there is {there}.",)
     assert house.rows("SELECT state, reason FROM asks WHERE prompt_version = 'v0'") == [("stopped", sent.complaints[0])]
 
 

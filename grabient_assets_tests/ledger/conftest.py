@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 
 from grabient_assets_tests.emulator.running import Running, running
-from grabient_assets_tests.ledger.house import House
+from grabient_assets_tests.ledger.house import ADDRESS, House
 from grabient_assets_tests.ledger.place_at_emulator import Place
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider
+from grabient_assets_tests.new_tables import NewTables
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
+def house(tmp_path: Path, request: pytest.FixtureRequest) -> House:
+    if getattr(request, "param", "file") == "postgres":
+        tables: NewTables = request.getfixturevalue("new_tables")
+        (tmp_path / ADDRESS).write_text(tables.new_database(), encoding="utf-8")
     return House(tmp_path)
 
 

@@ -20,11 +20,12 @@ from typing import Any, Literal, TypeAlias
 from grabient_assets.groups.embedding.purpose import EMBEDDING
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.ledger import archive, batches, collect, direct
+from grabient_assets.ledger.call_journal import FileJournal, forget_calls
 from grabient_assets.ledger.connection import Connection
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.providers.connect import connect
 from grabient_assets.providers.deadlines import Timeouts
-from grabient_assets_tests.ledger.house import House
+from grabient_assets_tests.ledger.machines import house_at
 
 Step: TypeAlias = tuple[Callable[..., Any], Literal["call", "return"], int]
 """Function, whether it is called or returns, and the how-manieth time."""
@@ -32,13 +33,13 @@ Step: TypeAlias = tuple[Callable[..., Any], Literal["call", "return"], int]
 STEPS: dict[str, Step] = {
     "before the intent": (batches.insert_intent, "call", 1),
     "the intent is written": (direct.make_calls, "call", 1),
-    "a call is noted and not made": (direct.Journal.began, "return", 3),
-    "the call is answered, the answer not written": (direct.Journal.answered, "call", 3),
-    "between two calls": (direct.Journal.answered, "return", 3),
+    "a call is noted and not made": (FileJournal.began, "return", 3),
+    "the call is answered, the answer not written": (FileJournal.answered, "call", 3),
+    "between two calls": (FileJournal.answered, "return", 3),
     "all are answered": (direct.fetch_calls, "call", 1),
     "the results are archived": (archive.archive_results, "return", 1),
     "within the transaction": (collect.write_settled, "return", 1),
-    "the transaction is over": (direct.forget_calls, "call", 1),
+    "the transaction is over": (forget_calls, "call", 1),
 }
 
 
@@ -62,7 +63,7 @@ def die_at(step: Step) -> None:
 
 def main(folder: Path, base: str, step: str | None = None) -> None:
     """Send once."""
-    house = House(folder)
+    house = house_at(folder)
     provider = connect("openai", "emulator", base, Timeouts(read=60, transfer=60, attempts=1))
     connection = Connection(provider, "emulator", "emulator", timedelta(0), None)
     if step is not None:

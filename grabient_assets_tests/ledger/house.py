@@ -12,11 +12,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from grabient_assets.gradient.palette import DEFAULT_GLOBALS, Globals, Palette
 from grabient_assets.groups.palettes.loading import palette_record
 from grabient_assets.groups.palettes.tables import add_palettes
 from grabient_assets.groups.tagging.asking import TaggingAsk, ask_for_tags
 from grabient_assets.ledger.asks import SubjectVersion
+from grabient_assets.postgres_settings import parse_postgres
 from grabient_assets.store.folder import FolderStore
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.lock_wait import LockTimeout
@@ -51,6 +54,9 @@ def twins() -> tuple[Palette, Palette]:
     return plain, turned
 
 
+ADDRESS = "address"
+
+
 @cache
 def _new_file() -> Path:
     """A file as the program makes it, made once for each process: thousands of tests begin with one, and making it
@@ -61,18 +67,28 @@ def _new_file() -> Path:
         return folder / "grabient.duckdb"
 
 
+FILE_AND_POSTGRES = pytest.mark.parametrize("house", ["file", "postgres"], indirect=True)
+"""Of tests that are to hold wherever the tables lie."""
+
+
 @dataclass
 class House:
-    """Warehouse, objects and clock of one test."""
+    """Warehouse, objects and clock of one test. The tables lie in a file, or in the database whose address, with a
+    password, stands in `folder`."""
 
     folder: Path
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        if not self.path.exists():
-            shutil.copyfile(_new_file(), self.path)
-        self.warehouse = Warehouse(self.path, LockTimeout(20))
+        address = self.folder / ADDRESS
+        if address.exists():
+            place = parse_postgres(address.read_text(encoding="utf-8"), "the test")
+            self.warehouse = Warehouse(place, LockTimeout(20), self.folder)
+        else:
+            if not self.path.exists():
+                shutil.copyfile(_new_file(), self.path)
+            self.warehouse = Warehouse(self.path, LockTimeout(20))
         self.store = FolderStore(self.folder / "objects")
 
     @property

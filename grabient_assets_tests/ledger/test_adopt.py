@@ -11,7 +11,7 @@ from grabient_assets.ledger.batches import BatchRecord
 from grabient_assets.ledger.overdue import forget_unreachable, unanswered_in_a_row, unreachable_in_a_row
 from grabient_assets.ledger.send import closed_until
 from grabient_assets.providers.contract import BatchFile
-from grabient_assets_tests.ledger.house import START, House
+from grabient_assets_tests.ledger.house import FILE_AND_POSTGRES, START, House
 from grabient_assets_tests.ledger.orphans import adopt, only, orphan
 from grabient_assets_tests.ledger.scripted_provider import SETTLING, ScriptedProvider, answered
 from grabient_assets_tests.ledger.sending import send
@@ -24,6 +24,7 @@ def missed(house: House, provider: ScriptedProvider) -> BatchRecord:
     return batch
 
 
+@FILE_AND_POSTGRES
 def test_it_is_found_by_its_label(house: House, provider: ScriptedProvider) -> None:
     batch = orphan(house, provider, arrived=True)
     house.clock.wind(minutes=5)
@@ -33,6 +34,7 @@ def test_it_is_found_by_its_label(house: House, provider: ScriptedProvider) -> N
     assert send(house, provider, "a", "b") is None
 
 
+@FILE_AND_POSTGRES
 def test_absent_is_believed_only_after_the_settling_time(house: House, provider: ScriptedProvider) -> None:
     batch = missed(house, provider)
     house.clock.now = START + SETTLING - timedelta(microseconds=1)
@@ -51,6 +53,7 @@ class Killed(BaseException):
     """What no `except Exception` may catch."""
 
 
+@FILE_AND_POSTGRES
 def test_settling_begins_with_the_first_look_however_long_ago_it_was_sent(
     house: House, provider: ScriptedProvider
 ) -> None:
@@ -75,6 +78,7 @@ def test_settling_begins_with_the_first_look_however_long_ago_it_was_sent(
     assert provider.sent == ["a"]
 
 
+@FILE_AND_POSTGRES
 def test_a_candidate_without_a_label_is_waited_for(house: House, provider: ScriptedProvider) -> None:
     provider.labels = False
     batch = orphan(house, provider, arrived=True)
@@ -85,6 +89,7 @@ def test_a_candidate_without_a_label_is_waited_for(house: House, provider: Scrip
     assert adopt(house, provider, batch).provider_batch_id == "openai-1"
 
 
+@FILE_AND_POSTGRES
 @pytest.mark.parametrize(
     ("lines", "status"),
     [
@@ -109,6 +114,7 @@ def test_without_labels_the_results_tell_whose_it_is_or_it_is_waited_for(
     assert batch.status == status
 
 
+@FILE_AND_POSTGRES
 def test_a_batch_that_is_accounted_for_is_nobody_elses(house: House, provider: ScriptedProvider) -> None:
     """Without labels a batch of equal size looks like ours, until the ledger says whose it is."""
     provider.labels = False
@@ -118,6 +124,7 @@ def test_a_batch_that_is_accounted_for_is_nobody_elses(house: House, provider: S
     assert adopt(house, provider, batch).status == "deferred"
 
 
+@FILE_AND_POSTGRES
 def test_whoever_comes_back_meanwhile_wins(house: House, provider: ScriptedProvider) -> None:
     """The record in hand is old: the batch was submitted since. Nothing of that may be undone."""
     batch = orphan(house, provider, arrived=False)
@@ -128,6 +135,7 @@ def test_whoever_comes_back_meanwhile_wins(house: House, provider: ScriptedProvi
     assert house.rows("SELECT DISTINCT fate FROM batch_requests") == [(None,)]
 
 
+@FILE_AND_POSTGRES
 def test_one_sent_with_another_key_is_never_believed_absent(house: House, provider: ScriptedProvider) -> None:
     batch = missed(house, provider)
     house.clock.wind(days=3)
@@ -140,12 +148,14 @@ def test_one_sent_with_another_key_is_never_believed_absent(house: House, provid
     assert adopt(house, provider, batch).status == "deferred"
 
 
+@FILE_AND_POSTGRES
 def test_one_sent_with_another_key_is_adopted_when_it_is_listed(house: House, provider: ScriptedProvider) -> None:
     batch = orphan(house, provider, arrived=True)
     provider.account = "the key of today"
     assert adopt(house, provider, batch).status == "submitted"
 
 
+@FILE_AND_POSTGRES
 def test_after_the_clock_was_set_back_the_settling_time_begins_anew(house: House, provider: ScriptedProvider) -> None:
     batch = missed(house, provider)
     house.clock.wind(hours=-1)
@@ -159,6 +169,7 @@ def test_after_the_clock_was_set_back_the_settling_time_begins_anew(house: House
     assert adopt(house, provider, held).status == "deferred"
 
 
+@FILE_AND_POSTGRES
 @pytest.mark.parametrize("alive", [True, False])
 def test_what_a_dead_process_left_behind_stops_nobody(house: House, provider: ScriptedProvider, alive: bool) -> None:
     batch = missed(house, provider)
@@ -176,6 +187,7 @@ def test_what_a_dead_process_left_behind_stops_nobody(house: House, provider: Sc
         assert not lock.exists()
 
 
+@FILE_AND_POSTGRES
 def test_create_calls_that_never_arrive_are_made_more_and_more_rarely(house: House, provider: ScriptedProvider) -> None:
     """A provider that answers 500 to every create call: each is cleared up, and none follows at once but the first."""
     waits: list[float] = []
@@ -199,6 +211,7 @@ def test_create_calls_that_never_arrive_are_made_more_and_more_rarely(house: Hou
     assert closed_until("openai", house.warehouse, house.clock()) is None, "a person may try at once"
 
 
+@FILE_AND_POSTGRES
 def test_an_accepted_batch_ends_the_row(house: House, provider: ScriptedProvider) -> None:
     for _ in range(3):
         batch = missed(house, provider)

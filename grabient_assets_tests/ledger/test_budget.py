@@ -29,7 +29,7 @@ from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.ledger.submit import Order, PreparedRequest, Submitted, submit_batch
 from grabient_assets.providers.contract import BatchFile
 from grabient_assets.registry.load import load_registry
-from grabient_assets_tests.ledger.house import House, palette
+from grabient_assets_tests.ledger.house import FILE_AND_POSTGRES, House, palette
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider, answered
 
 MODEL = load_registry().model("openai", "gpt-4o-mini")
@@ -62,6 +62,7 @@ def collect(house: House, provider: ScriptedProvider, sent: Submitted, lines: li
         write_batch(connection, settled, house.clock)
 
 
+@FILE_AND_POSTGRES
 def test_what_is_written_down_with_a_batch(house: House, provider: ScriptedProvider) -> None:
     send(house, provider, "abc", None)
     [(estimated, reserved, most, prices)] = house.rows(
@@ -75,6 +76,7 @@ def test_what_is_written_down_with_a_batch(house: House, provider: ScriptedProvi
     ]
 
 
+@FILE_AND_POSTGRES
 def test_only_as_many_go_out_as_there_is_money_for(house: House, provider: ScriptedProvider) -> None:
     done = send(house, provider, "abcde", 2 * MOST)
     assert provider.sent == ["a", "b"]
@@ -89,6 +91,7 @@ def test_only_as_many_go_out_as_there_is_money_for(house: House, provider: Scrip
     ]
 
 
+@FILE_AND_POSTGRES
 def test_without_money_for_one_there_is_no_intent_and_no_create_call(house: House, provider: ScriptedProvider) -> None:
     with pytest.raises(OverBudgetError, match=r"^Over budget: 2 palettes wait"):
         send(house, provider, "ab", MOST - Decimal("1e-10"))
@@ -99,6 +102,7 @@ def test_without_money_for_one_there_is_no_intent_and_no_create_call(house: Hous
     assert house.rows("SELECT count(*) FROM budget_holds") == [(0,)]
 
 
+@FILE_AND_POSTGRES
 def test_the_least_budget_that_is_named_lets_one_more_go_out(house: House, provider: ScriptedProvider) -> None:
     for already in (0, 1):
         sent = provider.sent.copy()
@@ -112,6 +116,7 @@ def test_the_least_budget_that_is_named_lets_one_more_go_out(house: House, provi
         assert provider.sent == [*sent, "ab"[already]]
 
 
+@FILE_AND_POSTGRES
 def test_a_collection_releases_what_was_not_spent(house: House, provider: ScriptedProvider) -> None:
     budget = 2 * MOST  # 322.5 millionths; two answers at 135 leave 52.5
     first = send(house, provider, "ab", budget)
@@ -126,6 +131,7 @@ def test_a_collection_releases_what_was_not_spent(house: House, provider: Script
     assert provider.sent == ["a", "b", "c"]
 
 
+@FILE_AND_POSTGRES
 def test_an_answer_of_unknown_cost_keeps_its_share_of_what_was_set_aside(
     house: House, provider: ScriptedProvider
 ) -> None:
@@ -140,6 +146,7 @@ def test_an_answer_of_unknown_cost_keeps_its_share_of_what_was_set_aside(
     send(house, provider, "c", REAL + MOST + MOST)
 
 
+@FILE_AND_POSTGRES
 def test_what_was_put_off_sets_nothing_aside(house: House, provider: ScriptedProvider) -> None:
     def busy(_: BatchFile) -> None:
         raise ProviderBusyError("openai", "429")
@@ -164,6 +171,7 @@ def test_a_month_is_one_of_utc(moment: str, start: str, following: str) -> None:
     assert found == tuple(datetime.fromisoformat(day).replace(tzinfo=UTC) for day in (start, following))
 
 
+@FILE_AND_POSTGRES
 def test_the_month_turns_at_midnight_utc(house: House, provider: ScriptedProvider) -> None:
     house.clock.now = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
     november = send(house, provider, "a", MOST)
@@ -180,6 +188,7 @@ def test_the_month_turns_at_midnight_utc(house: House, provider: ScriptedProvide
     assert provider.sent == ["a", "b"]
 
 
+@FILE_AND_POSTGRES
 def test_what_has_no_price_is_not_sent_out_of_a_budget(house: House, provider: ScriptedProvider) -> None:
     house.clock.now = datetime(2000, 1, 1, tzinfo=UTC)  # before the first price of anything
     with pytest.raises(OverBudgetError, match=r"The price of gpt-4o-mini \(openai\) is not known, so nothing can be"):
@@ -189,6 +198,7 @@ def test_what_has_no_price_is_not_sent_out_of_a_budget(house: House, provider: S
     assert house.rows("SELECT prices, estimated_usd, reserved_usd FROM batches") == [(None, None, None)]
 
 
+@FILE_AND_POSTGRES
 def test_a_cap_counts_what_was_sent_under_it_and_nothing_else(house: House, provider: ScriptedProvider) -> None:
     with house.warehouse.write() as connection:
         make_cap(connection, SpendingCap("mine", 2 * MOST), house.clock())
@@ -207,6 +217,7 @@ def test_a_cap_counts_what_was_sent_under_it_and_nothing_else(house: House, prov
     send(house, provider, "f", 6 * MOST, "large")
 
 
+@FILE_AND_POSTGRES
 def test_a_price_of_later_changes_nothing(house: House, provider: ScriptedProvider) -> None:
     """The rates are those written down with the batch, whatever the registry says when it is collected."""
     sent = send(house, provider, "a", None)
@@ -216,6 +227,7 @@ def test_a_price_of_later_changes_nothing(house: House, provider: ScriptedProvid
     assert house.rows("SELECT cost_usd FROM batch_requests") == [(Decimal("0.00756"),)]
 
 
+@FILE_AND_POSTGRES
 def test_what_waits_for_money_goes_on_by_itself(house: House, provider: ScriptedProvider) -> None:
     """There is money for one of three models, and for none of the palette: nothing is sent until there is."""
     (waiting, other) = house.load(palette(1), palette(2))
@@ -254,6 +266,7 @@ def held(house: House, budget: Decimal) -> dict[HoldKey, str]:
         return still_held(connection, PURPOSES, budget, house.clock(), "tagging", "openai")
 
 
+@FILE_AND_POSTGRES
 def test_a_fallen_estimate_and_a_collection_that_releases_just_enough_lift_a_hold(
     house: House, provider: ScriptedProvider
 ) -> None:
@@ -276,6 +289,7 @@ def test_a_fallen_estimate_and_a_collection_that_releases_just_enough_lift_a_hol
     assert provider.sent == [custom_id for custom_id, _ in keys]
 
 
+@FILE_AND_POSTGRES
 def test_a_price_that_becomes_known_lifts_a_hold(house: House, provider: ScriptedProvider) -> None:
     house.clock.now = datetime(2000, 1, 1, tzinfo=UTC)  # before the first price of anything
     ask_for_one(house)
@@ -289,6 +303,7 @@ def test_a_price_that_becomes_known_lifts_a_hold(house: House, provider: Scripte
     assert "expected to cost 0.0000825 USD, 0.0002 at most" in dear
 
 
+@FILE_AND_POSTGRES
 def test_what_is_asked_for_again_is_tried_again(house: House, provider: ScriptedProvider) -> None:
     """It may read differently since; and there may be more of it."""
     house.ask(house.load(palette(1)))
@@ -309,6 +324,7 @@ def test_what_is_asked_for_again_is_tried_again(house: House, provider: Scripted
     assert len(found) == 3 and set(found.values()) == set(again.held)
 
 
+@FILE_AND_POSTGRES
 def test_a_hold_names_only_ways_out_that_there_are(house: House, provider: ScriptedProvider) -> None:
     with house.warehouse.write() as connection:
         make_cap(connection, SpendingCap("mine", MOST), house.clock())
@@ -327,6 +343,7 @@ def test_a_hold_names_only_ways_out_that_there_are(house: House, provider: Scrip
     assert str(of_any_month.value).endswith(f"{raised}."), "a month's whole budget is too little for one request"
 
 
+@FILE_AND_POSTGRES
 def test_what_waits_is_forgotten_when_nobody_asks_for_it(house: House, provider: ScriptedProvider) -> None:
     house.ask(house.load(palette(1)))
     provider.budget_usd = Decimal("0.0000001")

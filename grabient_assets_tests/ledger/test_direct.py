@@ -20,9 +20,9 @@ import pytest
 
 from grabient_assets.errors import UsageError
 from grabient_assets.groups.purposes import PURPOSES, reader_of
+from grabient_assets.ledger.call_journal import FileJournal, read_journal
 from grabient_assets.ledger.cancel import stop_batch
 from grabient_assets.ledger.closing import finish_batch
-from grabient_assets.ledger.direct import Journal, read_journal
 from grabient_assets.ledger.reparse import reparse_batches
 from grabient_assets.ledger.wait_limit import WaitLimit
 from grabient_assets.providers.connect import line_reader
@@ -314,7 +314,7 @@ def test_its_archive_can_be_read_again(place: Place) -> None:
 def test_a_torn_line_of_the_journal_says_nothing(tmp_path: Path) -> None:
     clock = Clock()
     path = tmp_path / "direct" / "b.jsonl"
-    journal = Journal(path, clock)
+    journal = FileJournal(path, tmp_path / "stop", clock)
     journal.began("a")
     journal.answered("a", b'{"custom_id":"a"}')
     journal.began("b")

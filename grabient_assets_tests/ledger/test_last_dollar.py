@@ -8,9 +8,10 @@ import time
 from decimal import Decimal
 
 from grabient_assets_tests.hanging import HANGING_SECONDS
-from grabient_assets_tests.ledger.house import House
+from grabient_assets_tests.ledger.house import FILE_AND_POSTGRES, House
 
 
+@FILE_AND_POSTGRES
 def test_one_of_two_processes_gets_the_last_dollar(house: House) -> None:
     budget = Decimal("0.0003224999")  # two requests may cost 0.0003225
     assert house.rows("SELECT count(*) FROM batches") == [(0,)]

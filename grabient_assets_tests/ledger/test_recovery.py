@@ -15,7 +15,7 @@ from grabient_assets.ledger.round import Round, collect_batches
 from grabient_assets.ledger.send import Sent
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.store.folder import FolderStore
-from grabient_assets_tests.ledger.house import House, palette
+from grabient_assets_tests.ledger.house import FILE_AND_POSTGRES, House, palette
 from grabient_assets_tests.ledger.scripted_provider import ScriptedProvider, nothing
 
 
@@ -80,6 +80,7 @@ QUICK = ("before create", "after create", "after results", "saving")
 """Sent and not sent, archived and half written; the others repeat one of these."""
 
 
+@FILE_AND_POSTGRES
 @pytest.mark.parametrize(
     "dies",
     [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in (*SENDING, *COLLECTING)],
@@ -132,6 +133,7 @@ def test_killed_and_started_again(house: House, provider: ScriptedProvider, dies
     assert list((house.folder / "sending").iterdir()) == []
 
 
+@FILE_AND_POSTGRES
 def test_killed_between_the_last_answer_and_the_consensus(house: House, provider: ScriptedProvider) -> None:
     """All answers are stored and nobody closed the asks: the sensor finds the palette all the same."""
     [wanted] = house.load(palette(1))

@@ -7,9 +7,10 @@ import sys
 import time
 
 from grabient_assets_tests.hanging import HANGING_SECONDS
-from grabient_assets_tests.ledger.house import House, palette
+from grabient_assets_tests.ledger.house import FILE_AND_POSTGRES, House, palette
 
 
+@FILE_AND_POSTGRES
 def test_no_request_is_sent_twice(house: House) -> None:
     house.ask(house.load(*(palette(n) for n in range(40))), analyses=3)
     gate = house.folder / "gate"

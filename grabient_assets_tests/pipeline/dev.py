@@ -161,7 +161,7 @@ def dagster_dev(folder: Path, *, waits: bool = True) -> Iterator[Dev]:
                 _wait_for(url, process, log)
             yield Dev(folder, url, log, psutil.Process(process.pid))
         finally:
-            _end(process)
+            end_dev(process)
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -182,7 +182,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
         time.sleep(PAUSE_SECONDS)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end_dev(process: subprocess.Popen[bytes]) -> None:
     """End it with everything that it started; a second signal ends all at once."""
     process.send_signal(signal.SIGINT)
     try:

@@ -13,7 +13,7 @@ from grabient_assets.headless.prompt_families import FAMILIES, load_prompts
 from grabient_assets.ledger.admission import refuse_draft
 from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.prompting.released import load_released, release
-from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.settings import SHIPPED_PROMPTS
 
 SHIPPED = {
     "v1": {
@@ -41,12 +41,12 @@ WAY_OUT = "A released prompt was changed: take the change back, and make it in a
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(PROMPTS_DIR, tmp_path / "prompts"))
+    return Path(shutil.copytree(SHIPPED_PROMPTS, tmp_path / "prompts"))
 
 
 def test_no_released_prompt_has_changed() -> None:
     """The digests stand here a second time, so that an edit of released.toml does not go unseen. Append only."""
-    released = load_released(PROMPTS_DIR)
+    released = load_released(SHIPPED_PROMPTS)
     assert {version: dict(digests) for version, digests in released.items()} == SHIPPED, WAY_OUT
     for version, digests in SHIPPED.items():
         prompts = load_palette_prompts(version)
@@ -55,7 +55,7 @@ def test_no_released_prompt_has_changed() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_released_prompt_of_a_family_has_changed(family: str) -> None:
-    released = load_released(PROMPTS_DIR / family)
+    released = load_released(SHIPPED_PROMPTS / family)
     assert {version: dict(digests) for version, digests in released.items()} == OF_FAMILIES[family], WAY_OUT
     for version, digests in OF_FAMILIES[family].items():
         found = load_prompts(family, version)
@@ -119,7 +119,7 @@ def test_without_the_file_everything_is_a_draft_and_the_first_release_makes_it(r
     release(root, draft)
     assert load_palette_prompts("v1", root).released and not load_palette_prompts("v2", root).released
     release(root, load_palette_prompts("v2", root))
-    assert (root / "released.toml").read_bytes() == (PROMPTS_DIR / "released.toml").read_bytes()
+    assert (root / "released.toml").read_bytes() == (SHIPPED_PROMPTS / "released.toml").read_bytes()
     assert sorted(path.name for path in root.iterdir()) == ["chorus", "edits", "knowledge", "released.toml", "v1", "v2"]
 
 

@@ -10,7 +10,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import duckdb
+
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.migrations import SQL, migrations
 
 DIGITS = 10
 """Significant digits of a floating-point number that count: the last ones differ between processors."""
@@ -44,23 +47,22 @@ def digest(text: str) -> str:
 
 def read_tables(warehouse: Warehouse) -> dict[str, Table]:
     """All tables and views by name."""
-    with warehouse.read() as connection:
-        names = connection.execute(
+    with duckdb.connect() as schema:  # a database of PostgreSQL says less of itself
+        for _, _, sql in migrations(SQL):
+            schema.execute(sql)
+        names = schema.execute(
             """
-            SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND NOT internal
-            UNION ALL
-            SELECT view_name FROM duckdb_views() WHERE database_name = current_database() AND NOT internal
-            ORDER BY ALL
+            SELECT table_name FROM duckdb_tables() WHERE NOT internal
+            UNION ALL SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY ALL
             """
         ).fetchall()
         keys: dict[str, list[str]] = dict(
-            connection.execute(
-                """
-                SELECT table_name, constraint_column_names FROM duckdb_constraints()
-                WHERE database_name = current_database() AND constraint_type = 'PRIMARY KEY'
-                """
+            schema.execute(
+                "SELECT table_name, constraint_column_names FROM duckdb_constraints() "
+                "WHERE constraint_type = 'PRIMARY KEY'"
             ).fetchall()
         )
+    with warehouse.read() as connection:
         found: dict[str, Table] = {}
         for (name,) in names:
             types: dict[str, str] = {row[0]: row[1] for row in connection.execute(f'DESCRIBE "{name}"').fetchall()}

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from grabient_assets_tests.ledger.house import ADDRESS
+from grabient_assets_tests.new_tables import NewTables
 from grabient_assets_tests.recordings.comparison import Run, differences, run_of
 from grabient_assets_tests.recordings.names import Names
 from grabient_assets_tests.recordings.record import recording_file
@@ -33,6 +35,12 @@ def check(name: str, folder: Path) -> None:
 
 def test_sample_palettes_give_the_recorded_requests_and_rows(tmp_path: Path) -> None:
     check("samples", tmp_path)
+
+
+def test_the_same_where_the_tables_lie_in_postgresql(tmp_path: Path, new_tables: NewTables) -> None:
+    (tmp_path / ADDRESS).write_text(new_tables.new_database(), encoding="utf-8")
+    check("samples", tmp_path)
+    assert not list(tmp_path.rglob("grabient.duckdb"))
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from grabient_assets.groups.calibration.findings import earlier_version, in_orde
 from grabient_assets.groups.tagging.model_reports import report_of, reported_versions
 from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.prompting.released import load_released
-from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.settings import prompts_dir
 from grabient_assets.thresholds import ACCURACY_FALL, AGREEMENT, TAG_AGREEMENT, Finding
 from grabient_assets.warehouse.connection import Warehouse
 
@@ -47,9 +47,9 @@ def run_checks(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Itera
 
 def _findings(warehouse: Warehouse) -> dict[dg.AssetCheckKey, Finding]:
     with warehouse.read() as connection:
-        versions = in_order(reported_versions(connection), load_prompt_versions(PROMPTS_DIR))
+        versions = in_order(reported_versions(connection), load_prompt_versions(prompts_dir()))
         report = report_of(connection, versions[-1]) if versions else None
-        earlier = earlier_version(versions[-1], versions, set(load_released(PROMPTS_DIR))) if versions else None
+        earlier = earlier_version(versions[-1], versions, set(load_released(prompts_dir()))) if versions else None
         before = report_of(connection, earlier) if earlier else None
     if report is None:
         nothing = {"prompt version": "none has a report yet"}

@@ -161,7 +161,7 @@ _MODELS = """
 """
 _ENDED = """
     CREATE OR REPLACE TEMP TABLE ended AS
-    SELECT w.side::TINYINT AS side, p.rowid::INTEGER AS palette, m.number AS model, t.error IS NULL AS usable,
+    SELECT w.side::TINYINT AS side, p.place::INTEGER AS palette, m.number AS model, t.error IS NULL AS usable,
            hash(t.custom_id) AS request, t.input_tokens, t.output_tokens, t.cost_usd, {columns}
     FROM {table} t JOIN compared_models m USING ({key}) JOIN palettes p ON p.seed = t.seed
     JOIN (SELECT batch_id, prompt_digest FROM batches) b USING (batch_id)
@@ -176,7 +176,7 @@ _CHOSEN = """
 """
 _RIGHT = """
     SELECT c.side, m.name, count(*) FILTER (c.{field} = {code}), count(*)
-    FROM chosen c JOIN palettes p ON p.rowid = c.palette JOIN compared_models m ON m.number = c.model
+    FROM chosen c JOIN palettes p ON p.place = c.palette JOIN compared_models m ON m.number = c.model
     WHERE list_contains(p.clear_cut, '{field}') GROUP BY ALL ORDER BY ALL
 """
 _TOTALS = """
@@ -188,7 +188,7 @@ _TOTALS = """
 _SPLIT = """
     SELECT count(*) FILTER (second > first), count(*) FILTER (second < first) FROM (
         SELECT avg({value}) FILTER (side = 1) AS first, avg({value}) FILTER (side = 2) AS second
-        FROM {table} c JOIN palettes p ON p.rowid = c.palette WHERE {among} GROUP BY palette)
+        FROM {table} c JOIN palettes p ON p.place = c.palette WHERE {among} GROUP BY palette)
 """
 _PAIRED = "(SELECT palette, model FROM ended GROUP BY ALL HAVING min(side) < max(side))"
 _SHARED = """

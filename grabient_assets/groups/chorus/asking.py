@@ -29,7 +29,7 @@ from grabient_assets.ledger.prompts import keep_wording
 from grabient_assets.ledger.quotes import Ordered, quote, refuse_over_budget, refuse_unaskable
 from grabient_assets.prompting.load import family_version
 from grabient_assets.registry.load import load_registry
-from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.settings import prompts_dir
 from grabient_assets.sortable_ids import sortable_id
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.wording import counted
@@ -77,7 +77,7 @@ def plan_group(connection: DuckDBPyConnection, wish: Wish, usable: Sequence[str]
     `usable` are the providers that can be asked. Raises UsageError, UnknownPromptVersionError, RegistryError with the
     replacement of a model that is gone, RequestRejectedError for a size the brush does not make, UnpricedError.
     """
-    prompt = statement_prompt(family_version(PROMPTS_DIR / FAMILY, wish.prompt_version))
+    prompt = statement_prompt(family_version(prompts_dir() / FAMILY, wish.prompt_version))
     seed = typed_palette(wish.seed).palette.canonical if wish.seed else None
     if not 1 <= wish.iterations <= MOST_ANALYSES:
         raise UsageError(f"The number of iterations is {wish.iterations}; it must be from 1 to {MOST_ANALYSES}.")

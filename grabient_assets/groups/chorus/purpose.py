@@ -44,7 +44,7 @@ from grabient_assets.providers.connect import request_line
 from grabient_assets.providers.contract import RequestSpec, Result
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
-from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.settings import prompts_dir
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.rows import insert_rows
@@ -62,7 +62,7 @@ def statement_prompt(version: str) -> Prompt:
     """The artists' prompt of a version, `chorus/v1` or `v1`. Raises PromptError."""
     from grabient_assets.prompting.load import family_prompt
 
-    return family_prompt(PROMPTS_DIR / FAMILY, version, (STATEMENT_RULES,), "statement")
+    return family_prompt(prompts_dir() / FAMILY, version, (STATEMENT_RULES,), "statement")
 
 
 def statement_message(ref: str, iteration: int, muse: dict[str, Any] | None) -> str:

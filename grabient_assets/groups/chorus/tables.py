@@ -120,15 +120,18 @@ ARTWORKS = AnswerTable(
 )
 
 GROUP_KEYS = "SELECT group_id AS subject, left(sha256(group_id), 24) AS subject_key FROM chorus_groups"
-GROUP_SIZES = (
-    "SELECT group_id AS subject, rowid AS place, coalesce(strlen(muse::VARCHAR), 0) AS bytes FROM chorus_groups"
-)
+GROUP_SIZES = """
+    SELECT group_id AS subject, row_number() OVER () AS place, coalesce(strlen(muse::VARCHAR), 0) AS bytes
+    FROM chorus_groups
+"""
 
 RUN_KEYS = """
     SELECT run_id AS subject, left(sha256(run_id || chr(10) || image_prompt), 24) AS subject_key
     FROM artist_statements WHERE error IS NULL
 """
-RUN_SIZES = "SELECT run_id AS subject, rowid AS place, strlen(image_prompt) AS bytes FROM artist_statements"
+RUN_SIZES = (
+    "SELECT run_id AS subject, row_number() OVER () AS place, strlen(image_prompt) AS bytes FROM artist_statements"
+)
 
 
 def record_group(connection: DuckDBPyConnection, group: ChorusGroup) -> None:

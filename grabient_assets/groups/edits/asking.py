@@ -35,7 +35,7 @@ from grabient_assets.ledger.prompts import keep_wording
 from grabient_assets.ledger.quotes import Ordered, quote, refuse_over_budget, refuse_unaskable
 from grabient_assets.prompting.load import family_version
 from grabient_assets.registry.load import load_registry
-from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.settings import prompts_dir
 from grabient_assets.sortable_ids import sortable_id
 from grabient_assets.store.objects import ObjectStore
 from grabient_assets.warehouse.connection import Warehouse
@@ -112,7 +112,7 @@ def plan_edit(
     from grabient_assets.imaging.canvas import read_canvas
 
     kind, words = _kind_and_words(wish)
-    prompt = edit_prompt(family_version(PROMPTS_DIR / FAMILY, wish.prompt_version), kind)
+    prompt = edit_prompt(family_version(prompts_dir() / FAMILY, wish.prompt_version), kind)
     model = _editor(wish, usable, now)
     try:
         image = named_image(connection, wish.image)
@@ -282,7 +282,7 @@ def _mask(given: Fractions | bytes | None, width: int, height: int) -> tuple[Mas
 def _context(connection: DuckDBPyConnection, run_id: str | None) -> dict[str, Any]:
     """What is known of the run that the root comes from: statement, image prompt, and the palette of its group."""
     row = connection.execute(
-        "SELECT {'statement': s.statement, 'image_prompt': s.image_prompt, 'palette': g.muse}::JSON "
+        "SELECT {'statement': s.statement, 'image_prompt': s.image_prompt, 'palette': g.muse::JSON}::JSON "
         "FROM artist_statements s JOIN chorus_groups g USING (group_id) WHERE s.run_id = $1 AND s.error IS NULL",
         [run_id],
     ).fetchone()

@@ -11,7 +11,7 @@ from grabient_assets.groups.images.making import image_recipe
 from grabient_assets.prompting.prompt import Prompt, prompt_digest
 from grabient_assets.prompting.rules import PromptRules
 from grabient_assets.registry.model import Model
-from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.settings import prompts_dir
 
 Kind: TypeAlias = Literal["subject", "text", "prompt"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -25,7 +25,7 @@ def edit_prompt(version: str, kind: str) -> Prompt:
     """The prompt for edits of a kind under a version, `edits/v1` or `v1`. Raises PromptError."""
     from grabient_assets.prompting.load import family_prompt
 
-    return family_prompt(PROMPTS_DIR / FAMILY, version, RULES, kind)
+    return family_prompt(prompts_dir() / FAMILY, version, RULES, kind)
 
 
 def recipe_of(prompt_version: str, kind: str, size: str, quality: str | None) -> str:

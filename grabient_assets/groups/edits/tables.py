@@ -138,7 +138,7 @@ EDITED_IMAGES = AnswerTable(
     versions=("recipe",),
 )
 EDIT_KEYS = "SELECT edit_id AS subject, left(sha256(edit_id), 24) AS subject_key FROM edit_requests"
-EDIT_SIZES = "SELECT edit_id AS subject, rowid AS place, strlen(message) AS bytes FROM edit_requests"
+EDIT_SIZES = "SELECT edit_id AS subject, row_number() OVER () AS place, strlen(message) AS bytes FROM edit_requests"
 _TABLES = {EditRequest: "edit_requests", EditInput: "edit_inputs", EditMeasures: "edit_measures"}
 Row = TypeVar("Row", EditRequest, EditInput, EditMeasures, Edit)
 

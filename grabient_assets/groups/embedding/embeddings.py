@@ -89,7 +89,7 @@ SUBJECT, SUBJECT_KEY = "'t_' || left(content_sha256, 32)", "left(content_sha256,
 """SQL of what stands for a text in the ledger."""
 
 KEYS = f"SELECT {SUBJECT} AS subject, {SUBJECT_KEY} AS subject_key FROM texts"
-SIZES = f"SELECT {SUBJECT} AS subject, rowid AS place, strlen(text) AS bytes FROM texts"
+SIZES = f"SELECT {SUBJECT} AS subject, row_number() OVER () AS place, strlen(text) AS bytes FROM texts"
 
 
 def folded(text: str) -> str:

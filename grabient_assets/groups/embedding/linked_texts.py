@@ -148,21 +148,29 @@ def link_embeddings(
     connection: DuckDBPyConnection, linked: LinkedTexts[K], embedder: str, now: datetime
 ) -> list[TextLink[K]]:
     """Link what waits to the vector of its text, or to its failure, where there is one now; returns those rows."""
-    rows = connection.execute(
+    connection.execute(
         f"""
-        INSERT INTO {linked.table} BY NAME
+        CREATE OR REPLACE TEMP TABLE new_links AS
         SELECT {", ".join(f"w.{name}" for name in linked.key)}, $embedder AS embedder, w.content_sha256,
                coalesce(w.flaw, v.error) AS error, $now AS created_at
         FROM ({linked.waiting}) w
         LEFT JOIN embeddings v ON v.content_sha256 = w.content_sha256 AND v.embedder = $embedder
             AND v.task = 'document'
         WHERE w.flaw IS NOT NULL OR v.content_sha256 IS NOT NULL
-        ON CONFLICT DO UPDATE SET content_sha256 = excluded.content_sha256, error = excluded.error,
-            created_at = excluded.created_at
-        RETURNING {linked.columns}, embedder, content_sha256, error, created_at
         """,
         {"embedder": embedder, "now": now},
+    )
+    connection.execute(
+        f"""
+        INSERT INTO {linked.table} BY NAME SELECT * FROM new_links
+        ON CONFLICT DO UPDATE SET content_sha256 = excluded.content_sha256, error = excluded.error,
+            created_at = excluded.created_at
+        """
+    )
+    rows = connection.execute(
+        f"SELECT {linked.columns}, embedder, content_sha256, error, created_at FROM new_links"
     ).fetchall()
+    connection.execute("DROP TABLE new_links")
     return [_link(linked, row) for row in rows]
 
 

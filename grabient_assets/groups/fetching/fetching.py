@@ -64,7 +64,9 @@ def fetch_due(
         found: list[FetchedSource] = []
         while True:
             with warehouse.write() as connection:
-                item = lease_next(connection, parallel, ledger_time(connection, clock()), among)
+                wall = clock()
+                now, lease_time = ledger_time(connection, wall), warehouse.time(wall)
+                item = lease_next(connection, parallel, now, among, lease_time)
             if item is None:
                 return found
             try:

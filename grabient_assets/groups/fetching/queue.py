@@ -8,14 +8,13 @@ queue. A dead item stays as it is; its re-drive is a new item.
 from __future__ import annotations
 
 import hashlib
-import os
-import socket
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from grabient_assets.errors import UsageError
+from grabient_assets.process_identity import parse, this_process
 from grabient_assets.sortable_ids import sortable_id
 from grabient_assets.warehouse.rows import utf8
 
@@ -90,7 +89,8 @@ def enqueue(
 
 
 def lost_leases(connection: DuckDBPyConnection, now: datetime) -> list[str]:
-    """The items whose lease expired, or whose process on this machine is gone: after `kill -9` or a second Ctrl-C."""
+    """The items whose lease has expired `now`, by the clock of leases (Warehouse.time), or whose process on this
+    machine is gone: after `kill -9` or a second Ctrl-C."""
     rows = connection.execute(
         "SELECT item_id, lease, leased_until < $1 FROM source_queue WHERE status = 'leased' ORDER BY item_id", [now]
     ).fetchall()
@@ -100,37 +100,29 @@ def lost_leases(connection: DuckDBPyConnection, now: datetime) -> list[str]:
 
 def _is_gone(lease: str) -> bool:
     """Whether the process that holds the lease has ended. One of another machine cannot be judged from here."""
-    import psutil
-
-    host, _, rest = lease.partition("|")
-    pid, _, began = rest.partition("|")
-    if host != socket.gethostname() or not pid.isdecimal():
-        return False
-    try:
-        return f"{psutil.Process(int(pid)).create_time():.2f}" != began.partition("|")[0]
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.AccessDenied:
-        return False
+    process = parse(lease.partition("|")[0])
+    return process is not None and process.has_ended() is True
 
 
 def _new_lease(now: datetime) -> str:
-    import psutil
-
-    process = psutil.Process()
-    return f"{socket.gethostname()}|{os.getpid()}|{process.create_time():.2f}|{sortable_id('le_', now)}"
+    return f"{this_process()}|{sortable_id('le_', now)}"
 
 
 def lease_next(
-    connection: DuckDBPyConnection, parallel: int, now: datetime, among: Collection[str] | None = None
+    connection: DuckDBPyConnection,
+    parallel: int,
+    now: datetime,
+    among: Collection[str] | None = None,
+    lease_time: datetime | None = None,
 ) -> QueueItem | None:
     """Lease the item that is next, of all sources or `among` these, unless so many are leased already, in all processes
     together. Next is what has the fewest sources left in its workflow, then the oldest. Lost leases return to the queue
-    first."""
+    first. `lease_time` is that of Warehouse.time, by which machines with different clocks agree; `now` without it."""
+    lease_time = lease_time or now
     connection.execute(
         "UPDATE source_queue SET status = 'queued', leased_until = NULL, lease = NULL "
         "WHERE item_id IN (SELECT unnest($1::VARCHAR[]))",
-        [lost_leases(connection, now)],
+        [lost_leases(connection, lease_time)],
     )
     row = connection.execute(
         """
@@ -156,7 +148,7 @@ def lease_next(
     item = QueueItem(row[0], row[1], row[2] + 1, _new_lease(now))
     connection.execute(
         "UPDATE source_queue SET status = 'leased', attempts = $1, leased_until = $2, lease = $3 WHERE item_id = $4",
-        [item.attempts, now + LEASE, item.lease, item.item_id],
+        [item.attempts, lease_time + LEASE, item.lease, item.item_id],
     )
     return item
 

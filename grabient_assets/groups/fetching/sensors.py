@@ -40,7 +40,7 @@ def sources_due(interval: int, status: dg.DefaultSensorStatus) -> dg.SensorDefin
             rows = connection.execute(
                 "SELECT item_id, attempts, source_id FROM source_queue WHERE (status = 'queued' AND "
                 "scheduled_for <= $1) OR item_id IN (SELECT unnest($2::VARCHAR[])) ORDER BY item_id",
-                [now, lost_leases(connection, now)],
+                [now, lost_leases(connection, database.time(now))],
             ).fetchall()
             later = connection.execute(
                 "SELECT source_id, scheduled_for FROM source_queue WHERE status = 'queued' AND scheduled_for > $1 "

@@ -175,7 +175,7 @@ class _Import:
         if not dry:
             self._keep_rejected()
             with self.warehouse.read() as connection:
-                new = "SELECT seed FROM palettes WHERE created_at = $1 ORDER BY rowid"
+                new = "SELECT seed FROM palettes WHERE created_at = $1 ORDER BY place"
                 self.report.seeds = [seed for (seed,) in connection.execute(new, [self.now]).fetchall()]
 
     def _rows(self, table: str) -> Iterator[ExportedRow]:

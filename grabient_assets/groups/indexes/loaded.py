@@ -46,7 +46,7 @@ class LoadedMatrix:
         details: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._index_name, self._small, self._columns, self._details = index_name, small, columns, details
-        self._folder = warehouse.path.parent / "indexes"
+        self._folder = warehouse.folder / "indexes"
         self._key: object = None
         self._kept: Loaded | None = None
 

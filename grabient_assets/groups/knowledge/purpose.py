@@ -36,7 +36,7 @@ from grabient_assets.providers.connect import request_line
 from grabient_assets.providers.contract import RequestSpec, Result
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import Model
-from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.settings import prompts_dir
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.rows import insert_rows
 
@@ -57,7 +57,7 @@ def extraction_prompt(version: str) -> Prompt:
     """The extractors' prompt of a version, `knowledge/v1` or `v1`. Raises PromptError."""
     from grabient_assets.prompting.load import family_prompt
 
-    return family_prompt(PROMPTS_DIR / FAMILY, version, (EXTRACTION_RULES,), "extraction")
+    return family_prompt(prompts_dir() / FAMILY, version, (EXTRACTION_RULES,), "extraction")
 
 
 def extraction_message(ref: str, area: int, window: StoredWindow) -> str:

@@ -86,7 +86,7 @@ CELL_KEYS = """
 """
 """What can be asked about: each area of each window of the present texts."""
 CELL_SIZES = """
-    SELECT x.source_id || '|fa' || a.area || '|w' || printf('%02d', x.part) AS subject, x.rowid AS place,
+    SELECT x.source_id || '|fa' || a.area || '|w' || printf('%02d', x.part) AS subject, row_number() OVER () AS place,
            strlen(x.segments::VARCHAR) + strlen(x.title) AS bytes
     FROM source_windows x JOIN sources s USING (source_id, content_sha256), (SELECT unnest(range(1, 10)) AS area) a
 """

@@ -24,7 +24,7 @@ from grabient_assets.ledger.money import SpendingCap
 from grabient_assets.ledger.quotes import Ordered, quote, refuse_unaskable
 from grabient_assets.prompting.load import family_version
 from grabient_assets.registry.load import load_registry
-from grabient_assets.settings import PROMPTS_DIR, Settings
+from grabient_assets.settings import Settings, prompts_dir
 from grabient_assets.sortable_ids import sortable_id
 from grabient_assets.sources.chunks import check_chunk_plan
 from grabient_assets.sources.reference import Reference, WorkflowType, read_reference
@@ -125,7 +125,7 @@ def plan_workflow(
     for model in models:
         registry.usable(model, now.date())
     refuse_unaskable(models, usable, "batch")
-    prompt = extraction_prompt(family_version(PROMPTS_DIR / FAMILY, wish.prompt_version))
+    prompt = extraction_prompt(family_version(prompts_dir() / FAMILY, wish.prompt_version))
     workflow = Workflow(
         workflow_id=sortable_id("wf_", now),
         name=wish.name.strip(),

@@ -10,7 +10,7 @@ from typing import Any
 from grabient_assets.gradient import vocabulary
 from grabient_assets.prompting.prompt import PromptSet
 from grabient_assets.prompting.rules import PromptRules
-from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.settings import prompts_dir
 
 VARIABLES: dict[str, tuple[str, ...]] = {
     "temperatures": vocabulary.TEMPERATURES,
@@ -47,11 +47,11 @@ REFINEMENT_RULES = PromptRules(
 )
 
 
-def load_palette_prompts(version: str, root: Path = PROMPTS_DIR) -> PromptSet:
-    """Both prompts of the version. Raises what `load_prompt_set` raises."""
+def load_palette_prompts(version: str, root: Path | None = None) -> PromptSet:
+    """Both prompts of the version, of that folder or of the project's. Raises what `load_prompt_set` raises."""
     from grabient_assets.prompting.load import load_prompt_set  # YAML and pydantic, which many commands do without
 
-    return load_prompt_set(root, version, (TAGGING_RULES, REFINEMENT_RULES))
+    return load_prompt_set(root or prompts_dir(), version, (TAGGING_RULES, REFINEMENT_RULES))
 
 
 def tagging_message(ref: str, colours: Mapping[str, Any]) -> str:

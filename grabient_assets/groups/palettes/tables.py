@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from grabient_assets.ledger.asks import SubjectVersion, chosen, named
 from grabient_assets.warehouse.rows import columns_of, insert_rows, replacing, with_rows
@@ -79,6 +79,7 @@ class ImageRecord:
 
 
 _PALETTE_COLUMNS = ", ".join(PaletteRecord.__dataclass_fields__)
+_NEXT_PLACE = "(SELECT coalesce(max(place), 0) FROM palettes) + row_number() OVER ()"
 _IMAGE_COLUMNS = ", ".join(ImageRecord.__dataclass_fields__)
 
 
@@ -88,15 +89,11 @@ def add_palettes(connection: DuckDBPyConnection, records: Sequence[PaletteRecord
     A known seed keeps its first row. Only what is clear-cut follows the rules of today: the words themselves do not
     change with the rules for that.
     """
-    if not records:
-        return set()
-    added = with_rows(
-        connection,
-        "palettes",
-        records,
-        f"INSERT INTO palettes BY NAME SELECT {_PALETTE_COLUMNS} FROM new_rows ON CONFLICT DO NOTHING RETURNING seed",
-    )
-    new = {row[0] for row in added}
+    seeds = [record.seed for record in records]
+    query = "SELECT seed FROM palettes WHERE seed IN (SELECT unnest($1::VARCHAR[]))"
+    there = {row[0] for row in connection.execute(query, [seeds]).fetchall()}
+    new = {record.seed: record for record in reversed(records) if record.seed not in there}
+    insert_rows(connection, "palettes", list(reversed(new.values())), place=_NEXT_PLACE)
     if known := [record for record in records if record.seed not in new]:
         with_rows(
             connection,
@@ -105,19 +102,24 @@ def add_palettes(connection: DuckDBPyConnection, records: Sequence[PaletteRecord
             "UPDATE palettes SET clear_cut = n.clear_cut FROM new_rows n "
             "WHERE palettes.seed = n.seed AND palettes.clear_cut IS DISTINCT FROM n.clear_cut",
         )
-    return new
+    return set(new)
 
 
 def palettes(connection: DuckDBPyConnection, seeds: Iterable[str] | None = None) -> list[PaletteRecord]:
     """The named palettes in order of arrival, or all. A seed that is not loaded is simply not in the result."""
     query = f"SELECT {_PALETTE_COLUMNS} FROM palettes"
-    order = " ORDER BY created_at, rowid"
+    order = " ORDER BY created_at, place"
     if seeds is None:
         rows = connection.execute(query + order).fetchall()
     else:
         chosen = " WHERE seed IN (SELECT unnest($1::VARCHAR[]))"
         rows = connection.execute(query + chosen + order, [list(seeds)]).fetchall()
-    return [PaletteRecord(*row[:-1], created_at=row[-1].astimezone(UTC)) for row in rows]
+    return [PaletteRecord(*map(_tuples, row[:-1]), created_at=row[-1].astimezone(UTC)) for row in rows]
+
+
+def _tuples(value: Any) -> Any:
+    """The value with tuples for lists: those of a fixed length are tuples in a DuckDB file and lists in PostgreSQL."""
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def asked_versions(connection: DuckDBPyConnection) -> list[str]:
@@ -130,19 +132,19 @@ def asked_versions(connection: DuckDBPyConnection) -> list[str]:
 
 def palette_seeds(connection: DuckDBPyConnection) -> list[str]:
     """Every loaded seed in order of arrival."""
-    return [row[0] for row in connection.execute("SELECT seed FROM palettes ORDER BY created_at, rowid").fetchall()]
+    return [row[0] for row in connection.execute("SELECT seed FROM palettes ORDER BY created_at, place").fetchall()]
 
 
 def palette_rows(connection: DuckDBPyConnection, seeds: Sequence[str]) -> list[int]:
-    """The rows of these palettes in their table, as `DueLines` names them."""
+    """The places of these palettes, as `DueLines` names them."""
     import pandas
 
     connection.register("new_seeds", pandas.DataFrame({"seed": pandas.Series(seeds, dtype="object")}))
     rows = connection.execute(
-        "SELECT rowid FROM palettes WHERE seed IN (SELECT seed::VARCHAR FROM new_seeds)"
+        "SELECT place FROM palettes WHERE seed IN (SELECT seed::VARCHAR FROM new_seeds)"
     ).fetchnumpy()
     connection.unregister("new_seeds")
-    return rows["rowid"].tolist()
+    return rows["place"].tolist()
 
 
 def palettes_named(connection: DuckDBPyConnection, name: str) -> list[tuple[str, str]]:
@@ -150,7 +152,7 @@ def palettes_named(connection: DuckDBPyConnection, name: str) -> list[tuple[str,
     arrival. Capitals do not matter."""
     wanted = folded(name.strip())
     rows = connection.execute(
-        "SELECT seed, name FROM palettes WHERE name IS NOT NULL ORDER BY created_at, rowid"
+        "SELECT seed, name FROM palettes WHERE name IS NOT NULL ORDER BY created_at, place"
     ).fetchall()
     named = [(seed, one, folded(one.strip())) for seed, one in rows] if wanted else []
     exactly = [(seed, one) for seed, one, folded_name in named if folded_name == wanted]
@@ -160,7 +162,7 @@ def palettes_named(connection: DuckDBPyConnection, name: str) -> list[tuple[str,
 def palettes_of_key(connection: DuckDBPyConnection, palette_key: str) -> list[tuple[str, str | None]]:
     """Seed and name of the palettes with this palette_key, in order of arrival."""
     return connection.execute(
-        "SELECT seed, name FROM palettes WHERE palette_key = $1 ORDER BY created_at, rowid", [palette_key]
+        "SELECT seed, name FROM palettes WHERE palette_key = $1 ORDER BY created_at, place", [palette_key]
     ).fetchall()
 
 
@@ -218,5 +220,5 @@ _COLOURS = "to_json({hex: hex, rgb: rgb, hsl: hsl, lch: lch, color_names: color_
 COLOUR_BYTES = f"(strlen({_COLOURS}) + strlen({_COLOURS}) - strlen(replace({_COLOURS}, '\"', '')))"
 """SQL: what the colours of a palette take in a request line, JSON inside a JSON string, so every quote is two bytes."""
 
-COLOUR_SIZES = f"SELECT seed AS subject, rowid AS place, {COLOUR_BYTES} AS bytes FROM palettes"
+COLOUR_SIZES = f"SELECT seed AS subject, place, {COLOUR_BYTES} AS bytes FROM palettes"
 """Relation of all palettes: their rows, and what their colours take."""

@@ -38,7 +38,7 @@ def number_answers(connection: DuckDBPyConnection, prompt_version: str, among: S
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE numbered_palettes AS
-        SELECT seed, (row_number() OVER (ORDER BY seed) - 1)::INTEGER AS item
+        SELECT seed, $1 AS prompt_version, (row_number() OVER (ORDER BY seed) - 1)::INTEGER AS item
         FROM (SELECT DISTINCT seed FROM palette_tags
               WHERE prompt_version = $1 AND error IS NULL
                 AND ($2 OR seed IN (SELECT unnest($3::VARCHAR[]))))
@@ -57,16 +57,23 @@ def number_answers(connection: DuckDBPyConnection, prompt_version: str, among: S
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE numbered_answers AS
-        SELECT t.rowid AS tags_row, (row_number() OVER (ORDER BY t.rowid) - 1)::INTEGER AS answer, p.item, m.annotator
-        FROM palette_tags t JOIN numbered_palettes p USING (seed) JOIN numbered_models m USING (provider, model)
-        WHERE t.prompt_version = $1 AND t.error IS NULL
-        """,
-        [prompt_version],
+        SELECT (row_number() OVER (ORDER BY item, annotator, analysis_index) - 1)::INTEGER AS answer,
+               item, annotator, analysis_index
+        FROM palette_tags JOIN numbered_palettes USING (seed, prompt_version)
+        JOIN numbered_models USING (provider, model) WHERE error IS NULL
+        """
     )
     seeds = connection.execute("SELECT seed FROM numbered_palettes ORDER BY item").fetchall()
     models = connection.execute("SELECT provider, model FROM numbered_models ORDER BY annotator").fetchall()
     found = _arrays(connection, "SELECT item, annotator FROM numbered_answers ORDER BY answer")
     return Answered(tuple(row[0] for row in seeds), tuple(models), found["item"], found["annotator"])
+
+
+_ANSWERS = """
+    palette_tags t JOIN numbered_palettes USING (seed, prompt_version) JOIN numbered_models USING (provider, model)
+    JOIN numbered_answers n USING (item, annotator, analysis_index)
+"""
+"""The numbered answers with their rows."""
 
 
 def value_codes(connection: DuckDBPyConnection, field: str, values: Sequence[str]) -> Ints:
@@ -75,7 +82,7 @@ def value_codes(connection: DuckDBPyConnection, field: str, values: Sequence[str
         connection,
         f"""
         SELECT coalesce(list_position($values::VARCHAR[], t.{field}), 0)::INTEGER - 1 AS value
-        FROM numbered_answers n JOIN palette_tags t ON t.rowid = n.tags_row ORDER BY n.answer
+        FROM {_ANSWERS} ORDER BY n.answer
         """,
         {"values": list(values)},
     )
@@ -86,8 +93,7 @@ def distinct_tags(connection: DuckDBPyConnection, field: str) -> list[str]:
     """The distinct tags of a field."""
     rows = connection.execute(
         f"""
-        SELECT DISTINCT unnest(t.{field}) AS word FROM numbered_answers n JOIN palette_tags t ON t.rowid = n.tags_row
-        ORDER BY 1
+        SELECT DISTINCT unnest(t.{field}) AS word FROM {_ANSWERS} ORDER BY 1
         """
     ).fetchall()
     return [row[0] for row in rows]
@@ -100,8 +106,7 @@ def tag_codes(connection: DuckDBPyConnection, field: str, codes: Mapping[str, in
         f"""
         WITH words AS (SELECT unnest($words::VARCHAR[]) AS word, unnest($codes::INTEGER[]) AS tag)
         SELECT s.answer, w.tag FROM (
-            SELECT n.answer, unnest(t.{field}) AS word
-            FROM numbered_answers n JOIN palette_tags t ON t.rowid = n.tags_row) s JOIN words w USING (word)
+            SELECT n.answer, unnest(t.{field}) AS word FROM {_ANSWERS}) s JOIN words w USING (word)
         """,
         {"words": list(codes), "codes": list(codes.values())},
     )

@@ -14,7 +14,7 @@ from grabient_assets.groups.tagging import quality, withheld
 from grabient_assets.groups.tagging.findings import lists_left, too_few_models, unusable_answers, words_outside
 from grabient_assets.ledger.costs import unbalanced_batches
 from grabient_assets.prompting.load import load_prompt_versions
-from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.settings import prompts_dir
 from grabient_assets.thresholds import ANSWERING_MODELS, MODELS_OUTSIDE, UNUSABLE_ANSWERS, WORDS_OUTSIDE
 
 tagging_checks = (
@@ -50,7 +50,7 @@ tagging_checks = (
             "list from elsewhere, under the newest prompt version with "
             f"{WORDS_OUTSIDE.cases} answers of it. {WORDS_OUTSIDE.why}",
         ),
-        lambda connection: words_outside(quality.words_by_model(connection), load_prompt_versions(PROMPTS_DIR)),
+        lambda connection: words_outside(quality.words_by_model(connection), load_prompt_versions(prompts_dir())),
         dg.AssetCheckSeverity.WARN,
     ),
     Check(
@@ -61,7 +61,7 @@ tagging_checks = (
             f"cut, unreadable, failed), under the newest prompt version with {UNUSABLE_ANSWERS.cases} answers of it. "
             f"{UNUSABLE_ANSWERS.why} It keeps no palette back: what its failures do to one is judged there.",
         ),
-        lambda connection: unusable_answers(quality.answers_by_model(connection), load_prompt_versions(PROMPTS_DIR)),
+        lambda connection: unusable_answers(quality.answers_by_model(connection), load_prompt_versions(prompts_dir())),
         dg.AssetCheckSeverity.WARN,
     ),
     none_of(

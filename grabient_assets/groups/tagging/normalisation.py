@@ -87,8 +87,9 @@ def clean_tag(text: str) -> str | None:
     """The form in which a tag is kept, or None when it is none.
 
     Lower case, without invisible characters and quotation marks around it, NFC, single spaces. Dropped: longer than
-    100 characters, nothing but punctuation, or a piece of JSON (one of `{}[]"` together with a colon). Any language
-    and any HTML stays: pages escape what they show.
+    100 characters, nothing but punctuation, a piece of JSON (one of `{}[]"` together with a colon), or its word null,
+    which a list in PostgreSQL would lose too (docs/decisions.md). Any language and any HTML stays: pages escape what
+    they show.
     """
     if len(text) > _MAX_RAW_CHARS:
         return None
@@ -98,7 +99,7 @@ def clean_tag(text: str) -> str | None:
     if ":" in tag and _FRAGMENT.search(tag):
         return None
     tag = unicodedata.normalize("NFC", tag.strip(QUOTES + " ").lower())
-    if len(tag) > MAX_TAG_CHARS or not _WORTH_KEEPING.search(tag):
+    if len(tag) > MAX_TAG_CHARS or tag == "null" or not _WORTH_KEEPING.search(tag):
         return None
     return tag
 

@@ -17,7 +17,7 @@ from grabient_assets.prompting.load import load_prompt_versions
 from grabient_assets.prompting.prompt import Prompt
 from grabient_assets.registry.load import load_registry
 from grabient_assets.registry.model import BatchLimits, Model
-from grabient_assets.settings import PROMPTS_DIR
+from grabient_assets.settings import prompts_dir
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -40,7 +40,7 @@ def plan_tagging(
     `measured`: tokens of past answers, as `measured_tokens` finds them. `others` were chosen too and lack nothing: what
     they have is counted. `limits` by provider; those of the registry when not given.
     """
-    limits, versions = limits or load_registry().limits, load_prompt_versions(PROMPTS_DIR)
+    limits, versions = limits or load_registry().limits, load_prompt_versions(prompts_dir())
     with planning(connection, TAGGING, seeds, others):
         found: list[PlannedModel] = []
         for model in models:

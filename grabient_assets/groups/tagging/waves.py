@@ -71,7 +71,7 @@ _ENTER = f"""
            CASE WHEN p.panel_id = $panel AND (w.state = 'open' OR $retry) THEN w.wave ELSE 1 END AS wave,
            list_sort(list_distinct(list_concat(coalesce(w.providers, []), $providers::VARCHAR[]))) AS providers,
            $chained AS chained, $allow_unpriced AS allow_unpriced, $cap_id AS cap_id, 'open' AS state,
-           $now AS asked_at, $now AS wave_at
+           $now AS asked_at, $now AS wave_at, false AS held
     FROM chosen c LEFT JOIN tagging_waves w USING (seed, prompt_version) LEFT JOIN wave_plans p USING (plan_id)
     WHERE $retry OR NOT coalesce({_ENOUGH}, false)
     ON CONFLICT DO UPDATE SET

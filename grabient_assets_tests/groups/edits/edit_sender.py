@@ -14,6 +14,7 @@ from grabient_assets.groups.images import images, making
 from grabient_assets.groups.purposes import PURPOSES
 from grabient_assets.imaging import stitch
 from grabient_assets.ledger import collect, direct
+from grabient_assets.ledger.call_journal import FileJournal
 from grabient_assets.ledger.submission import Submission, submit_due
 from grabient_assets.resources.objects import open_store
 from grabient_assets.resources.providers import ProvidersResource
@@ -24,7 +25,7 @@ from grabient_assets_tests.ledger.direct_sender import Step, die_at
 
 STEPS: dict[str, Step] = {
     "the intent is written": (direct.make_calls, "call", 1),
-    "the answer has come": (direct.Journal.answered, "return", 1),
+    "the answer has come": (FileJournal.answered, "return", 1),
     "within the stitching": (stitch.stitched, "call", 1),
     "the answer is stitched": (stitch.stitched, "return", 1),
     "the image is stored, its row is not": (images.put_images, "return", 1),

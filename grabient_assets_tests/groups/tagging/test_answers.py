@@ -244,6 +244,12 @@ def test_lists_are_opened_and_other_things_dropped() -> None:
     assert answer.notes == ("mood: something that is not text was dropped.",)
 
 
+def test_the_word_null_is_no_tag() -> None:
+    answer = read('{"mood": ["null", "calm", " NULL "], "associations": ["null island"]}')
+    assert answer.mood == ("calm",) and answer.associations == ("null island",)
+    assert answer.notes == ("mood: 'null' was dropped.", "mood: ' NULL ' was dropped.")
+
+
 def test_closed_lists_keep_only_their_words() -> None:
     answer = read(
         json.dumps(

@@ -1,0 +1,148 @@
+"""Leases between processes that share a database."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from grabient_assets.postgres_settings import PostgresAddress, parse_postgres
+from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.locks import LockName
+from grabient_assets_tests.hanging import HANGING_SECONDS, until
+from grabient_assets_tests.ledger.machines import ELSEWHERE
+from grabient_assets_tests.postgres import PASSWORD, Server, postgres
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A server with the database `shared`."""
+
+    server: Server
+    address: PostgresAddress
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return Warehouse(self.address, folder=Path("/nonexistent"))
+
+    def psql(self, sql: str) -> str:
+        return self.server.psql(sql, "shared").strip()
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Shared]:
+    with postgres() as server:
+        address = parse_postgres(server.create_database("shared"), "the test", PASSWORD)
+        made = Shared(server, address)
+        assert not made.warehouse.locks.is_taken(LockName("first", "first"))
+        yield made
+
+
+class Holder:
+    """A process of lease_holder.py."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def says(self, asked: str | None = None) -> str:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        if asked is not None:
+            self.process.stdin.write(f"{asked}\n")
+            self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+
+@contextmanager
+def holder(shared: Shared, *arguments: str) -> Iterator[Holder]:
+    environment = {**os.environ, "GRABIENT_WAREHOUSE": shared.server.url("shared"), "PGPASSWORD": PASSWORD}
+    command = [sys.executable, "-m", "grabient_assets_tests.warehouse.lease_holder", *arguments]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        try:
+            yield Holder(process)
+        finally:
+            process.kill()
+
+
+def test_one_process_has_it_and_lets_go(shared: Shared) -> None:
+    name, other = LockName("one", "one"), LockName("other", "other")
+    locks = shared.warehouse.locks
+    with holder(shared, "one") as one:
+        assert one.says() == "held"
+        assert locks.is_taken(name) and locks.take([name]) is None
+        held = locks.take([name, other])
+        assert held is not None and locks.is_taken(other), "the first that is free"
+        held.let_go()
+        assert one.says("stands?") == "True"
+        assert one.process.stdin is not None
+        one.process.stdin.close()
+        assert one.process.wait(timeout=HANGING_SECONDS) == 0
+    assert not locks.is_taken(name)
+    assert shared.psql("SELECT count(*) FROM leases WHERE name IN ('one', 'other')") == "0"
+
+
+def test_of_a_killed_process_of_this_machine_it_is_free_at_once(shared: Shared) -> None:
+    with holder(shared, "killed") as one:
+        assert one.says() == "held"
+        one.process.kill()
+        one.process.wait(timeout=HANGING_SECONDS)
+    assert shared.psql("SELECT until > now() FROM leases WHERE name = 'killed'") == "t"
+    held = shared.warehouse.locks.take([LockName("killed", "killed")])
+    assert held is not None and held.stands()
+    held.let_go()
+
+
+def test_of_a_killed_process_of_another_machine_it_is_free_when_it_has_ended(shared: Shared) -> None:
+    name, locks = LockName("far", "far"), shared.warehouse.locks
+    with holder(shared, "far") as one:
+        assert one.says() == "held"
+        one.process.kill()
+        one.process.wait(timeout=HANGING_SECONDS)
+    shared.psql(f"UPDATE leases SET owner = '{ELSEWHERE}' WHERE name = 'far'")
+    assert locks.is_taken(name) and locks.take([name]) is None
+    shared.psql("UPDATE leases SET until = now() WHERE name = 'far'")
+    assert not locks.is_taken(name)
+    held = locks.take([name])
+    assert held is not None
+    held.let_go()
+
+
+def test_whoever_was_too_slow_to_renew_it_has_lost_it(shared: Shared) -> None:
+    name = LockName("lost", "lost")
+    with holder(shared, "lost") as one:
+        assert one.says() == "held"
+        shared.psql("UPDATE leases SET until = now() WHERE name = 'lost'")
+        assert one.says("stands?") == "False", "also before somebody else takes it"
+        held = shared.warehouse.locks.take([name])
+        assert held is not None and held.stands()
+        assert one.says("stands?") == "False"
+        held.let_go()
+    assert not shared.warehouse.locks.is_taken(name)
+
+
+def test_it_is_renewed_while_a_transaction_of_the_writer_is_open(shared: Shared) -> None:
+    longer = "SELECT until > now() + interval '100 seconds' FROM leases WHERE name = 'renewed'"
+    with holder(shared, "renewed", "0.05") as one:
+        assert one.says() == "held"
+        with shared.warehouse.write() as connection:
+            connection.execute("SELECT count(*) FROM batches").fetchall()
+            shared.psql("UPDATE leases SET until = now() + interval '50 seconds' WHERE name = 'renewed'")
+            until(lambda: shared.psql(longer) == "t")
+
+
+def test_a_restart_of_the_server_loses_none(shared: Shared) -> None:
+    name = LockName("restart", "restart")
+    with holder(shared, "restart") as one:
+        assert one.says() == "held"
+        shared.server.stop()
+        shared.server.start()
+        assert shared.warehouse.locks.is_taken(name)
+        assert one.says("stands?") == "True"
+    assert shared.psql("SELECT count(*) FROM leases WHERE name = 'restart'") == "1"
