@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,7 @@ def main() -> None:
     elif chosen.stage:
         print_stage(chosen.stage)
     else:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers end too
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
             _measure(chosen.palettes, chosen.on, chosen.keep, Path(folder), stack)
 
