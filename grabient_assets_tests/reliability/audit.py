@@ -122,5 +122,5 @@ def _wrong(connection: DuckDBPyConnection, victim: Victim) -> Iterator[str]:
     if victim.said.get("open_batches") or victim.said.get("pending"):
         yield f"the status speaks of open work: {victim.said}"
     # A process that died before its intent was committed leaves the empty lock file of a batch that never was.
-    if left := {lock.stem for lock in (victim.folder / "sending").iterdir()} & {row[0] for row in rows}:
+    if left := victim.locks() & {row[0] for row in rows}:
         yield f"locks were left: {sorted(left)}"

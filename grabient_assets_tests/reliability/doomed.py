@@ -72,7 +72,7 @@ class Doom:
             endpoint = read_endpoint(load_settings().data_dir)
             assert endpoint is not None
             control(endpoint, "faults", {"rules": [{"match": held, "action": {"do": "hold"}}]})
-        elif self._point.trap in ("settled", "committed", "closing"):
+        elif self._point.trap in ("settled", "committing", "committed", "closing"):
             sys.setprofile(self._watch_commit)
         else:
             self.strike()
@@ -90,7 +90,7 @@ class Doom:
                 sys.setprofile(None)
                 at = _log_size() + self._point.bytes
                 _limit_files(at, least=at, most=at)
-            case "committed", "c_return", "commit":
+            case ("committing", "c_call", "commit") | ("committed", "c_return", "commit"):
                 sys.setprofile(None)
                 self.strike()
             case "closing", "c_call", "execute" if frame.f_code is Attached.close.__code__:

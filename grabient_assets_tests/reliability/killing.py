@@ -1,4 +1,4 @@
-"""One data folder whose processes are killed and started again."""
+"""One warehouse whose processes are killed and started again."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Set
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,6 +63,20 @@ class Victim:
     def emulator(self) -> EmulatorEndpoint:
         return ensure_emulator(self.folder, POLLS)
 
+    def environment(self) -> dict[str, str]:
+        """That of the next process."""
+        return environment_of(self.folder)
+
+    def locks(self) -> Set[str]:
+        """The batches that some process seems to be sending."""
+        return {lock.stem for lock in (self.folder / "sending").iterdir()}
+
+    def about_to_die(self, process: subprocess.Popen[str]) -> None:
+        """Called before a process is killed from outside."""
+
+    def has_died(self, process: subprocess.Popen[str]) -> None:
+        """Called when a process was killed."""
+
     def accepted(self, provider: str | None = None) -> list[dict[str, Any]]:
         """The creates that the emulator carried out, at one provider or all."""
         return [one for one in creates(self.emulator) if provider in (None, one["provider"])]
@@ -76,8 +90,10 @@ class Victim:
                 self._wait_until_held(process, point, provider, before, what)
                 if point.beside:
                     self._kill_beside_another(process)
+                self.about_to_die(process)
                 process.kill()
             self._check_death(process, point, what)
+            self.has_died(process)
         control(self.emulator, "faults", {"rules": []})
         control(self.emulator, "release", {})
         self.kills += 1
@@ -127,7 +143,7 @@ class Victim:
     @contextmanager
     def _process(self, *command: str) -> Iterator[subprocess.Popen[str]]:
         pipe = subprocess.PIPE
-        with subprocess.Popen(command, env=environment_of(self.folder), stdout=pipe, stderr=pipe, text=True) as process:
+        with subprocess.Popen(command, env=self.environment(), stdout=pipe, stderr=pipe, text=True) as process:
             try:
                 yield process
             finally:
@@ -139,8 +155,10 @@ class Victim:
             assert second.stderr is not None
             if not any("pictures" in line for line in second.stderr):
                 raise NotKilledError("The second process ended before it was at work.")
+            self.about_to_die(process)
             process.kill()
             process.wait()  # one that is not reaped still has its process id, and counts as alive
+            self.has_died(process)
             out, err = second.communicate(timeout=SECONDS)
         if second.returncode:
             raise AssertionError(f"The process beside the killed one ended with {second.returncode}: {err}")
@@ -179,10 +197,18 @@ class Victim:
             note.unlink()
 
 
+Made = Callable[[Path], AbstractContextManager[Victim]]
+"""What makes a victim at a folder."""
+
+
+def on_file(folder: Path) -> AbstractContextManager[Victim]:
+    """One whose tables lie in a file of the folder."""
+    return nullcontext(Victim(folder))
+
+
 @contextmanager
-def victim(folder: Path) -> Iterator[Victim]:
-    """A folder with loaded palettes; its emulator ends with it."""
-    with emulator_ended_after(folder):
-        found = Victim(folder)
+def victim(folder: Path, made: Made = on_file) -> Iterator[Victim]:
+    """A victim with loaded palettes; its emulator ends with it."""
+    with emulator_ended_after(folder), made(folder) as found:
         load_palettes(found.warehouse, samples(PALETTES), "samples", datetime.now(UTC))
         yield found

@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from grabient_assets.groups.refinement.purpose import refiner
 from grabient_assets.settings import PROVIDERS
 from grabient_assets_tests.reliability import embedding
 from grabient_assets_tests.reliability.audit import Audit, audit, check_readable
-from grabient_assets_tests.reliability.killing import victim
+from grabient_assets_tests.reliability.killing import Made, on_file, victim
 from grabient_assets_tests.reliability.steps import POINTS, STEPS, Point
 
 FIGURES = {"kills": "kills", "lost": "lost", "paid_twice": "paid twice"}
@@ -48,18 +49,18 @@ class Row:
     troubles: tuple[str, ...]
 
 
-def undisturbed(folder: Path) -> Audit:
+def undisturbed(folder: Path, made: Made = on_file) -> Audit:
     """Two processes at once, nobody killed: what every other folder has to look like in the end."""
-    with victim(folder) as house:
+    with victim(folder, made) as house:
         house.finish_two_at_once()
         return audit(house)
 
 
-def killed(folder: Path, point: Point, providers: Sequence[str], expected: Audit) -> Row:
+def killed(folder: Path, point: Point, providers: Sequence[str], expected: Audit, made: Made = on_file) -> Row:
     """Kill at each provider in turn, start again, look."""
     what = f"{point.step} ({point.name}) at {', '.join(providers)}"
     died: list[str] = []
-    with victim(folder) as house:
+    with victim(folder, made) as house:
         try:
             for provider in providers:
                 house.kill(point, provider)
@@ -101,40 +102,56 @@ def _sums(cells: Sequence[Cell], step: str, provider: str) -> str:
     return " / ".join(str(one) for one in sums) if any(sums) else "-"
 
 
-def _chains(steps: Sequence[str]) -> Iterator[tuple[Point, tuple[str, ...]]]:
+def _chains(steps: Sequence[str], chosen: Sequence[str], tables: str) -> Iterator[tuple[Point, tuple[str, ...]]]:
     """Points with the providers that share a folder. Where a second process ends the work, each has its own."""
     for point in POINTS:
-        if steps and point.step not in steps:
+        providers = tuple(provider for provider in point.providers if provider in chosen)
+        if (steps and point.step not in steps) or point.only not in (None, tables) or not providers:
             continue
         if point.beside:
-            yield from ((point, (provider,)) for provider in point.providers)
+            yield from ((point, (provider,)) for provider in providers)
         else:
-            yield point, point.providers
+            yield point, providers
+
+
+@contextmanager
+def _tables(where: str) -> Iterator[Made]:
+    """What makes the folders: their tables in a file, or in PostgreSQL, where every process is another machine."""
+    if where == "file":
+        yield on_file
+        return
+    from grabient_assets_tests.reliability.machines import services  # the servers of the tests
+
+    with services() as made:
+        yield made.house
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m grabient_assets_tests.reliability.matrix")
     parser.add_argument("steps", nargs="*", metavar="STEP", help=f"only these of: {'; '.join(STEPS)}")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many folders at once")
+    parser.add_argument("--warehouse", choices=("file", "postgres"), default="file", help="where the tables lie")
+    parser.add_argument("--provider", action="append", choices=PROVIDERS, help="only at this one; may be repeated")
     options = parser.parse_args()
     if unknown := set(options.steps) - set(STEPS):
         parser.error(f"unknown steps: {', '.join(sorted(unknown))}")
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="kill-matrix-") as root:
-        expected = undisturbed(Path(root) / "undisturbed")
+    with tempfile.TemporaryDirectory(prefix="kill-matrix-") as root, _tables(options.warehouse) as made:
+        expected = undisturbed(Path(root) / "undisturbed", made)
         if not expected.clean:
             sys.stdout.write(f"Two processes at once, nobody killed: {expected}\n")
             return 1
 
         def run(numbered: tuple[int, tuple[Point, tuple[str, ...]]]) -> Row:
             number, (point, providers) = numbered
-            row = killed(Path(root) / str(number), point, providers, expected)
+            row = killed(Path(root) / str(number), point, providers, expected, made)
             said = "; ".join(row.troubles) or "as it should be"
             sys.stderr.write(f"[{time.monotonic() - started:5.0f} s] {point.step} ({point.name}): {said}\n")
             return row
 
         with ThreadPoolExecutor(options.jobs) as pool:
-            rows = pool.map(run, enumerate(_chains(options.steps)))
+            chains = _chains(options.steps, options.provider or PROVIDERS, options.warehouse)
+            rows = pool.map(run, enumerate(chains))
             try:
                 found = list(rows)
             except BaseException:

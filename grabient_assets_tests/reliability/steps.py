@@ -18,6 +18,7 @@ class Point:
 
     `trap` is the name of a trap in traps.py; None when the emulator's hold alone says where. `bytes` of a tear: after
     how many bytes of the log. `beside`: a second process is at work when the first one dies, and has to finish alone.
+    `only`: where the tables must lie for it; None for either.
     """
 
     step: str
@@ -29,6 +30,7 @@ class Point:
     bytes: int = 0
     beside: bool = False
     providers: tuple[str, ...] = PROVIDERS
+    only: Literal["file", "postgres"] | None = None
 
 
 REFINER = ("anthropic",)
@@ -45,10 +47,11 @@ POINTS = (
     Point("during download", "the results are asked for", "hold", "download"),
     Point("during download", "the first line is read", "trap", "line"),
     Point("between raw and rows", "the results are archived", "trap", "archived"),
-    Point("during commit", "after the 1st byte", "tear", "settled", bytes=1),
-    Point("during commit", "in the middle of the log", "tear", "settled", bytes=4_000),
+    Point("during commit", "the server is about to be told", "trap", "committing", only="postgres"),
+    Point("during commit", "after the 1st byte", "tear", "settled", bytes=1, only="file"),
+    Point("during commit", "in the middle of the log", "tear", "settled", bytes=4_000, only="file"),
     Point("during commit", "the log is whole, not yet in the tables", "trap", "committed"),
-    Point("during commit", "while the log goes into the tables", "tear", "closing"),
+    Point("during commit", "while the log goes into the tables", "tear", "closing", only="file"),
     Point(REFINING, "the intent is about to be written", "trap", "intent", "refinement", providers=REFINER),
     Point(REFINING, "the intent is committed", "trap", "intended", "refinement", providers=REFINER),
     Point(REFINING, "the provider has not taken it yet", "hold", None, "refinement", providers=REFINER),
@@ -66,7 +69,7 @@ POINTS = (
     Point(BESIDE, "the provider has it", "hold", accepted=True, beside=True),
 )
 
-POINTS_WITHOUT_DEATH = tuple(one for one in POINTS if one.how != "tear" and not one.beside)
+POINTS_WITHOUT_DEATH = tuple(one for one in POINTS if one.only is None and not one.beside)
 
 ANY = "any"
 """The provider of moments at which nothing is done for a single one."""

@@ -100,6 +100,7 @@ TRAPS: dict[str, tuple[Trap, ...]] = {
     ),
     "archived": (Trap(_codes(collect.settle_batch), "call", _fetched),),
     "settled": _SETTLED,
+    "committing": _SETTLED,
     "committed": _SETTLED,
     "closing": _SETTLED,
     "instance": (Trap(_codes(home.dagster_instance), "call", _always),),
