@@ -1,7 +1,8 @@
 """Collecting 14,560 answers: 182 palettes x 8 analyses x 10 models, the case of the source document.
 
 Timed: from download to committed rows and consensus. Sending and the emulator's own work are not. The old system
-slept 728 s over the same number of answers (50 ms each).
+slept 728 s over the same number of answers (50 ms each). With GRABIENT_WAREHOUSE=postgresql://... (an empty database)
+the tables lie there.
 
     .venv/bin/python benchmarks/collection.py [--palettes 182] [--analyses 8]
 """
@@ -46,10 +47,10 @@ def _run(palettes: int, analyses: int, profile: bool) -> None:
     from grabient_assets.resources.objects import open_store
     from grabient_assets.resources.providers import ProvidersResource
     from grabient_assets.settings import PROVIDERS, load_settings
-    from grabient_assets.warehouse.connection import Warehouse
+    from grabient_assets.warehouse.connection import open_warehouse
 
     settings = load_settings()
-    warehouse, store, providers = Warehouse(settings.database), open_store(settings), ProvidersResource()
+    warehouse, store, providers = open_warehouse(settings), open_store(settings), ProvidersResource()
     ensure_emulator(settings.data_dir, polls=1)
     partitions = [SubjectVersion("v1", seed) for seed in _invent(palettes, warehouse)]
     ask_for_tags(TaggingAsk(partitions, PROVIDERS, analyses, "emulator"), warehouse, _now())

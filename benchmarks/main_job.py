@@ -1,7 +1,8 @@
 """The main job as a person runs it: `grabient load` and `grabient run`, from an empty folder to embed_text.
 
 Ten models, two analyses, the emulator answering. Wall time, CPU, peak memory and what was written of the commands (the
-emulator is a process of its own and is not counted).
+emulator is a process of its own and is not counted). With GRABIENT_WAREHOUSE=postgresql://... (an empty database) the
+tables lie there.
 
     .venv/bin/python benchmarks/main_job.py [FILE | NUMBER]      default: the bundled palettes; or so many made ones
 """

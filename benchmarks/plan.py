@@ -7,6 +7,8 @@ memory is its own: the function behind the command, with DuckDB as the command u
 Then what a budget costs in time: before every batch it is decided in the intent's transaction which palettes the money
 finishes (ledger/funding.py), here over everything that is not answered.
 
+With GRABIENT_WAREHOUSE=postgresql://... it is measured there: --keep makes the file, `grabient warehouse copy` copies it.
+
     .venv/bin/python benchmarks/plan.py [--palettes 100000] [--analyses 8] [--keep FOLDER]
 """
 
@@ -66,11 +68,11 @@ def _measure(analyses: int) -> None:
     from grabient_assets.headless.plan_document import plan_document
     from grabient_assets.headless.planning import make_plan
     from grabient_assets.settings import load_settings
-    from grabient_assets.warehouse.connection import Warehouse
+    from grabient_assets.warehouse.connection import open_warehouse
 
     settings = load_settings()
     started, cpu = time.perf_counter(), time.process_time()
-    plan = make_plan(Warehouse(settings.database), settings, "v1", analyses, None, None, datetime.now(UTC))
+    plan = make_plan(open_warehouse(settings), settings, "v1", analyses, None, None, datetime.now(UTC))
     document = json.dumps(plan_document(plan, settings.mode))
     took, worked = time.perf_counter() - started, time.process_time() - cpu
     counts = [one.counts for one in plan.tagging]
@@ -98,12 +100,12 @@ def _measure_money(analyses: int) -> None:
     from grabient_assets.ledger.request_sizes import keep_request_sizes
     from grabient_assets.ledger.reservation import Terms, reserve
     from grabient_assets.settings import PROVIDERS, load_settings
-    from grabient_assets.warehouse.connection import Warehouse
+    from grabient_assets.warehouse.connection import open_warehouse
 
     prompt, now = load_palette_prompts("v1")["tagging"], datetime.now(UTC)
     model = next(one for one in taggers(PROVIDERS) if one.provider == "openai")
     key = HoldKey(TAGGING.name, model.provider, model.id, "v1", None)
-    warehouse = Warehouse(load_settings().database)
+    warehouse = open_warehouse(load_settings())
     for budget in (Decimal(1_000_000), Decimal(1_000)):
         with suppress(_Undone), warehouse.write() as connection:
             _target(connection, prompt.digest)
