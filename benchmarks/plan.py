@@ -7,7 +7,7 @@ memory is its own: the function behind the command, with DuckDB as the command u
 Then what a budget costs in time: before every batch it is decided in the intent's transaction which palettes the money
 finishes (ledger/funding.py), here over everything that is not answered.
 
-With GRABIENT_WAREHOUSE=postgresql://... it is measured there; `grabient warehouse copy` brings the file of --keep along.
+With GRABIENT_WAREHOUSE=postgresql://... it is measured there; `grabient warehouse copy` brings the file of --keep.
 
     .venv/bin/python benchmarks/plan.py [--palettes 100000] [--analyses 8] [--keep FOLDER]
 """

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from grabient_assets_tests.emulator.running import Running
     from grabient_assets_tests.new_tables import NewTables
 
-SLOW_FIRST = ("reliability", "dagster_ui", "pipeline", "cli", "docs", "dagster_cli")
+SLOW_FIRST = ("reliability", "deploy", "packaging", "dagster_ui", "pipeline", "cli", "docs", "dagster_cli")
 """Rooms of files that take long go first, so that the workers end together."""
 
 
