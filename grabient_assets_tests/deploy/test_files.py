@@ -144,8 +144,6 @@ def test_the_values_for_kubernetes_say_what_the_instance_says() -> None:
         assert {n: v for n, v in part["env"].items() if n.startswith(("DAGSTER_", "AWS_"))} == {
             name: environment[name]
             for name in (
-                "DAGSTER_EVENT_BATCH_SIZE",
-                "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS",
                 "AWS_REQUEST_CHECKSUM_CALCULATION",
                 "AWS_RESPONSE_CHECKSUM_VALIDATION",
             )
