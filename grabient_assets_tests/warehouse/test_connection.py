@@ -83,7 +83,7 @@ def test_a_command_waits_without_end(path: Path, monkeypatch: pytest.MonkeyPatch
     said: list[str] = []
     monkeypatch.setenv("GRABIENT_DATA_DIR", str(path.parent))
     warehouse = open_warehouse(load_settings())
-    wait = LockWait(replace(warehouse._lock_timeout, notify=said.append, notify_after=3600))
+    wait = LockWait(replace(warehouse._tables._lock_timeout, notify=said.append, notify_after=3600))
     wait.waited = 3600
     assert not wait.is_over and wait.acquire(threading.RLock())
     wait.pause(0, "Somebody has it open")
@@ -98,7 +98,7 @@ def test_all_uses_together_wait_no_longer_than_the_lock_timeout_of_a_tick(path: 
         for _ in range(3):
             with pytest.raises(WarehouseLockedError):
                 add(warehouse)
-        assert warehouse._in_all is not None and warehouse._in_all.waited < 1.5
+        assert warehouse._tables._in_all is not None and warehouse._tables._in_all.waited < 1.5
     add(warehouse)
 
 
