@@ -58,7 +58,7 @@ def main(folder: Path, emulator: str) -> None:
         reader = reader_of(house.warehouse, house.store)
         found = collect_batches(ids, reached, house.warehouse, house.store, reader, clock)
         assert not found.troubles, found.troubles
-        return [one.batch_id for one in found.collected]
+        return [one.batch.batch_id for one in found.collected]
 
     for number in count():
         step = folder.parent / f"{number}.step"

@@ -1,4 +1,4 @@
-"""Two machines on one warehouse in PostgreSQL do the same at the same moment: send all that is due, collect what ended."""
+"""Two machines on one warehouse in PostgreSQL do the same at once: send all that is due, collect what ended."""
 
 from __future__ import annotations
 
