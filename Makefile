@@ -11,6 +11,7 @@ help:
 	@echo "make bench   speed and size   make clean   remove .venv and the data folder"
 	@echo "make stop-matrix   stop the pipeline by Ctrl-C and SIGTERM at every moment, emulated and live addresses"
 	@echo "make kill-matrix   kill the pipeline at every step, at every provider; prints what was lost or paid twice"
+	@echo "             (WAREHOUSE=postgres: with the tables in PostgreSQL, each process as another machine)"
 
 setup: .venv/.ready
 
@@ -31,7 +32,7 @@ test-slow: setup
 	@scripts/test -m slow
 
 kill-matrix: setup
-	@$(PYTHON) -m grabient_assets_tests.reliability.matrix
+	@$(PYTHON) -m grabient_assets_tests.reliability.matrix --warehouse $(or $(WAREHOUSE),file)
 
 stop-matrix: setup
 	@$(PYTHON) -m grabient_assets_tests.reliability.stopping

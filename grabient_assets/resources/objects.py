@@ -29,7 +29,7 @@ class ObjectsResource(dg.ConfigurableResource):
 def open_store(settings: Settings) -> ObjectStore:
     """The store that the settings name."""
     if settings.r2 is None:
-        return FolderStore(settings.objects_dir)
+        return FolderStore(settings.objects_dir, shared_tables=settings.postgres is not None)
     from grabient_assets.store.s3 import S3Store
 
     return S3Store(_s3_client(settings.r2), settings.r2.bucket, settings.r2.public_url, settings.without_secrets)

@@ -18,12 +18,16 @@ _LASTING = {
 
 
 class FolderStore:
-    """Objects as files below `root`. A reader never sees half an object: files are renamed into place."""
+    """Objects as files below `root`. A reader never sees half an object: files are renamed into place.
+
+    `shared_tables`: other machines may share the tables, and their objects are not in this folder.
+    """
 
     name = "local"
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, shared_tables: bool = False) -> None:
         self._root = root
+        self._shared_tables = shared_tables
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
         path = self._root / checked_key(key)
@@ -64,9 +68,19 @@ class FolderStore:
         try:
             return path.read_bytes()
         except FileNotFoundError as error:
-            raise StoreError(f"Object {key} is not below {self._root}. Materialize what made it again.") from error
+            raise StoreError(f"Object {key} is not below {self._root}. {self._way_out()}") from error
         except OSError as error:
             raise StoreError(f"Object {key} below {self._root} cannot be read ({error.strerror}).") from error
+
+    def _way_out(self) -> str:
+        if not self._shared_tables:
+            return "Materialize what made it again."
+        return (
+            "GRABIENT_WAREHOUSE names a database, and this folder is of this machine alone: another machine that uses "
+            "the database may have written the object into its own. Several machines need one bucket: copy the objects "
+            "folder of each into it, and set R2_BUCKET and the other settings of R2 on all of them. If it was written "
+            "here, materialize what made it again."
+        )
 
     def exists(self, key: str) -> bool:
         return (self._root / checked_key(key)).is_file()

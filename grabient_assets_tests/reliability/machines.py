@@ -98,8 +98,9 @@ class Services:
         with self._guard:  # PostgreSQL copies a database for one at a time
             url, name = self._tables.new_database(), f"objects-{next(self._buckets)}"
             access = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET}
-            s3 = boto3.client("s3", endpoint_url=self._endpoint, region_name="us-east-1", **access)
-            s3.create_bucket(Bucket=name)
+            boto3.client("s3", endpoint_url=self._endpoint, region_name="us-east-1", **access).create_bucket(
+                Bucket=name
+            )
         bucket = {"R2_BUCKET": name, "R2_ENDPOINT": self._endpoint, "R2_ACCESS_KEY_ID": KEY}
         house = Machines(folder, url=url, bucket={**bucket, "R2_SECRET_ACCESS_KEY": SECRET})
         try:

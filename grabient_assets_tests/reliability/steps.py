@@ -113,6 +113,11 @@ THREE_KILLS = (
     (point("during commit", "in the middle of the log"), "google"),
 )
 """Before the create call, after it without a receipt, and while answers are committed."""
+KILLS_BETWEEN_MACHINES = (
+    (point("after accept", "the provider has it, the answer does not come"), "openai"),
+    (point("during commit", "the server is about to be told"), "google"),
+)
+"""On PostgreSQL: while a lease is held and the receipt is missing, and with answers that the server does not have."""
 OTHER_KILLS = (
     (point("before intent", "the intent is about to be written"), "anthropic"),
     (point("during create", "the provider has not taken it yet"), "groq"),

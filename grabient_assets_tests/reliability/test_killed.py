@@ -8,10 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from grabient_assets_tests.new_tables import NewTables
 from grabient_assets_tests.reliability.audit import Audit, audit, check_readable, paid_twice
 from grabient_assets_tests.reliability.killing import Victim, victim
+from grabient_assets_tests.reliability.machines import Services, bucket_server
 from grabient_assets_tests.reliability.matrix import Cell, Row, table, undisturbed
-from grabient_assets_tests.reliability.steps import BESIDE, OTHER_KILLS, POINTS, STEPS, THREE_KILLS, Point
+from grabient_assets_tests.reliability.steps import (
+    BESIDE,
+    KILLS_BETWEEN_MACHINES,
+    OTHER_KILLS,
+    POINTS,
+    STEPS,
+    THREE_KILLS,
+    Point,
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +57,21 @@ def test_killed_at_steps_in_turn(chain: Sequence[tuple[Point, str]], house: Vict
     found = audit(house)
     assert (found.lost, found.paid_twice, found.wrong) == ((), (), ())
     assert (house.kills, found.answers) == (len(chain), two_at_once.answers)
+
+
+def test_killed_on_one_machine_and_brought_to_its_end_by_another(
+    tmp_path: Path, new_tables: NewTables, two_at_once: Audit
+) -> None:
+    """The tables lie in PostgreSQL, and what is stored is what is stored in a file."""
+    with bucket_server() as endpoint, victim(tmp_path / "shared", Services(new_tables, endpoint).house) as house:
+        for point, provider in KILLS_BETWEEN_MACHINES:
+            house.kill(point, provider)
+            check_readable(house)
+            assert paid_twice(house) == (), f"after {point.step} at {provider}"
+        house.finish()
+        found = audit(house)
+    assert (found.lost, found.paid_twice, found.wrong) == ((), (), ())
+    assert (house.kills, found.answers) == (len(KILLS_BETWEEN_MACHINES), two_at_once.answers)
 
 
 def test_the_table_counts_and_names_what_is_wrong() -> None:

@@ -73,3 +73,9 @@ def test_a_place_that_cannot_be_a_folder(tmp_path: Path) -> None:
     (tmp_path / "objects").write_text("a file")
     with pytest.raises(StoreError, match="cannot be written below"):
         FolderStore(tmp_path / "objects").put("a", b"x", "text/plain")
+
+
+def test_a_missing_object_where_machines_share_the_tables(tmp_path: Path) -> None:
+    environ = {"GRABIENT_DATA_DIR": str(tmp_path), "GRABIENT_WAREHOUSE": "postgresql://user@db.example/grabient"}
+    with pytest.raises(StoreError, match=r"Object a/b is not below .* another machine .* set R2_BUCKET and"):
+        open_store(load_settings(environ)).get("a/b")
