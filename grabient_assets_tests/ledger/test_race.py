@@ -91,7 +91,7 @@ def test_all_that_is_due_is_sent_once_and_what_ended_is_stored_once(race: Race) 
     house = place.house
     house.ask(house.load(*(palette(number) for number in range(PALETTES))), ANALYSES, providers=PROVIDERS)
     for model in (SMALL, TWO):
-        ask(place, model)
+        ask(place, model, delivery="batch")
     ask(place, NOMIC, delivery="direct")
     [(tags,)] = house.rows("SELECT count(DISTINCT model) FROM asks WHERE purpose = 'tagging'")
     asked = tags * PALETTES * ANALYSES
