@@ -7,7 +7,7 @@ help:
 	@echo "make demo    install, then run the whole pipeline offline on the bundled palettes"
 	@echo "make dev     the Dagster UI over the same data, http://127.0.0.1:3000"
 	@echo "make test    all but the slow tests                  make check   lint, types, import rules"
-	@echo "make test-slow     the slow tests: further kills, stops and pages of the UI"
+	@echo "make test-slow     the slow tests: further kills, stops, pages of the UI, the deployment"
 	@echo "make bench   speed and size   make clean   remove .venv and the data folder"
 	@echo "make stop-matrix   stop the pipeline by Ctrl-C and SIGTERM at every moment, emulated and live addresses"
 	@echo "make kill-matrix   kill the pipeline at every step, at every provider; prints what was lost or paid twice"

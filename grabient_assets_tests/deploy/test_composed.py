@@ -23,6 +23,10 @@ from grabient_assets_tests.pipeline.dev import Dev
 from grabient_assets_tests.pipeline.driven import TAG_BATCHES
 from grabient_assets_tests.pipeline.place import control, creates, emulator_ended_after, samples
 
+pytestmark = pytest.mark.slow
+"""Minutes of two cores. Quicker are, each by itself: the files (test_files.py), Dagster's records and the tables in
+PostgreSQL, leases, and two machines on one ledger (ledger/test_race.py)."""
+
 PALETTES, CHOSEN = 5, (0, 3)
 PANEL = [(model.provider, model.id) for model in load_registry().panel("tagger")]
 [REFINER] = [(model.provider, model.id) for model in load_registry().panel("refiner")]
