@@ -128,14 +128,15 @@ def test_every_answer_is_stored_once(ended: Ended) -> None:
     assert ended.rows("SELECT count(*), count(DISTINCT seed) FROM palette_tag_refined") == [f"{PALETTES}|{PALETTES}"]
 
 
-def test_both_machines_sent(ended: Ended) -> None:
-    """Otherwise nothing was shown. The runs of the second are executed by `grabient run`, which they name."""
+def test_both_machines_worked(ended: Ended) -> None:
+    """Otherwise nothing was shown. The runs of the second are executed by `grabient run`, which they name; who of the
+    two sends what is left to chance."""
     first = {custom_id for one in ended.before for custom_id in one["custom_ids"]}
     assert 0 < len(first) <= ANALYSES * len(PANEL) * len(CHOSEN)
     sent_by = set(ended.rows("SELECT DISTINCT submit_run_id FROM batches"))
     tagged = f"SELECT DISTINCT run_id FROM run_tags WHERE key = '{PID_TAG}'"  # the UI shows no tag of this prefix
     of_second = set(ended.stack.database.psql(tagged, "dagster").splitlines())
-    assert sent_by & of_second and sent_by - of_second
+    assert of_second and sent_by - of_second
 
 
 def test_the_runs_that_were_killed_are_marked_as_failed(ended: Ended) -> None:

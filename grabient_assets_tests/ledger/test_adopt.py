@@ -169,7 +169,6 @@ def test_after_the_clock_was_set_back_the_settling_time_begins_anew(house: House
     assert adopt(house, provider, held).status == "deferred"
 
 
-@FILE_AND_POSTGRES
 @pytest.mark.parametrize("alive", [True, False])
 def test_what_a_dead_process_left_behind_stops_nobody(house: House, provider: ScriptedProvider, alive: bool) -> None:
     batch = missed(house, provider)

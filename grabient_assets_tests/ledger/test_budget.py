@@ -275,7 +275,7 @@ def test_a_fallen_estimate_and_a_collection_that_releases_just_enough_lift_a_hol
     wanted = house.load(*(palette(number) for number in range(1, 7)))
     with house.warehouse.write() as connection:
         record_asks(connection, TAGGING, wanted, [AskTarget("openai", MODEL.id, "d" * 20)], 1, house.clock())
-    keys = house.rows("SELECT palette_key || '-' || $1 || '-00', seed FROM palettes ORDER BY rowid", "d" * 20)
+    keys = house.rows("SELECT palette_key || '-' || $1 || '-00', seed FROM palettes ORDER BY place", "d" * 20)
     requests = [PreparedRequest(custom_id, seed, 0, b"x" * 400) for custom_id, seed in keys]
     order = Order("tagging", MODEL, "v1", "digest", "emulator", None, terms=Terms(PURPOSES, budget))
     first = submit_batch(order, requests, provider, house.warehouse, house.store, house.clock)

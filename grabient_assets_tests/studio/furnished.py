@@ -29,7 +29,7 @@ def furnish(folder: Path) -> Path:
     tally(warehouse, all_palettes(warehouse), AT, "majority")
     with warehouse.write() as connection:
         rows = connection.execute(
-            "SELECT seed, digest FROM tag_consensus JOIN palettes p USING (seed) ORDER BY p.rowid"
+            "SELECT seed, digest FROM tag_consensus JOIN palettes p USING (seed) ORDER BY p.place"
         )
         for (seed, digest), text in zip(rows.fetchall()[:REFINED], TEXTS, strict=True):
             words = {"temperature": "warm" if "fire" in text else "cool", "style": ["art deco"]}
@@ -41,5 +41,5 @@ def furnish(folder: Path) -> Path:
 def seeds(folder: Path) -> list[str]:
     """The palettes in order of arrival."""
     with Warehouse(folder / "grabient.duckdb").read() as connection:
-        rows = connection.execute("SELECT seed FROM palettes ORDER BY created_at, rowid").fetchall()
+        rows = connection.execute("SELECT seed FROM palettes ORDER BY created_at, place").fetchall()
     return [row[0] for row in rows]

@@ -27,6 +27,7 @@ def insert(connection: DuckDBPyConnection, table: str, **values: Any) -> None:
 def palette(connection: DuckDBPyConnection, seed: str, name: str | None = "Harbour", at: datetime = NOON) -> None:
     """A loaded palette with its picture; all have the same colours."""
     triples = [[1, 2, 3]] * 11
+    [(place,)] = connection.execute("SELECT coalesce(max(place), 0) + 1 FROM palettes").fetchall()
     insert(
         connection,
         "palettes",
@@ -51,6 +52,7 @@ def palette(connection: DuckDBPyConnection, seed: str, name: str | None = "Harbo
         saturation="muted",
         clear_cut=[],
         created_at=at,
+        place=place,
     )
     insert(
         connection,
