@@ -74,15 +74,19 @@ def asked_progress(
             SELECT r.custom_id, any_value(r.batch_id) AS batch_id FROM batch_requests r JOIN batches b USING (batch_id)
             WHERE r.fate IS NULL AND b.status IN ('intended', 'submitted') GROUP BY ALL
         ),
+        -- A join of its own: an outer join with OR in its condition compares every request with every answer.
+        answers AS (
+            SELECT q.subject, q.prompt_version, q.custom_id, t.batch_id, t.error
+            FROM requests q JOIN {table.name} t ON t.{table.subject} = q.subject
+                AND t.{table.version} = q.prompt_version AND t.custom_id = q.custom_id
+            WHERE t.error IS NULL OR q.retry_from IS NULL OR t.created_at >= q.retry_from
+        ),
         found AS (
             SELECT q.prompt_version, q.subject, coalesce(c.batch_id, t.batch_id) AS batch_id, t.error,
                    CASE WHEN t.custom_id IS NOT NULL THEN 'answered' WHEN c.custom_id IS NOT NULL THEN 'carried'
                         WHEN q.state = 'stopped' THEN 'stopped' ELSE 'due' END AS state,
                    CASE WHEN q.state = 'stopped' THEN q.reason END AS reason
-            FROM requests q
-            LEFT JOIN {table.name} t ON t.{table.subject} = q.subject AND t.{table.version} = q.prompt_version
-                AND t.custom_id = q.custom_id
-                AND (t.error IS NULL OR q.retry_from IS NULL OR t.created_at >= q.retry_from)
+            FROM requests q LEFT JOIN answers t USING (subject, prompt_version, custom_id)
             LEFT JOIN carried c ON c.custom_id = q.custom_id
         )
         SELECT prompt_version, subject, count(*), count(*) FILTER (state = 'answered'),

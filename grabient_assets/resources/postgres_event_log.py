@@ -28,14 +28,17 @@ RELIES_ON: dict[type, dict[str, tuple[str, ...]]] = {
     PostgresEventLogStorage: {
         "__init__": ("self", "postgres_url", "should_autocreate_tables", "inst_data", "token_provider"),
         "store_event_batch": ("self", "events"),
-        "prepare_insert_event_batch": ("self", "events"),
+        "_event_to_row": ("self", "event"),
         "_store_asset_event_tags": ("self", "conn", "events", "event_ids"),
         "_store_asset_event": ("self", "conn", "event", "event_id"),
-        "_connect": ("self",),
         "index_transaction": ("self",),
     }
 }
 """Methods that are called or replaced here, with their parameters in dagster-postgres 0.29."""
+
+
+_INSERT = SqlEventLogStorageTable.insert().returning(SqlEventLogStorageTable.c.id, sort_by_parameter_order=True)
+"""Takes rows as parameters. Dagster's own statement holds its rows, and SQLAlchemy compiles it anew for each batch."""
 
 
 class BatchedPostgresEventLogStorage(PostgresEventLogStorage):
@@ -47,7 +50,7 @@ class BatchedPostgresEventLogStorage(PostgresEventLogStorage):
         return cls(storage.postgres_url, False, storage.inst_data, storage._token_provider)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Store the events with one statement, then the rows of their assets in one transaction, as Dagster does.
+        """Store the events and the rows of their assets in one transaction, with one statement for all events.
 
         Each asset gets what its last event of each kind says. Rows are written in the order of the assets' names, so
         that two processes that report the same assets never wait for each other in a circle.
@@ -55,15 +58,14 @@ class BatchedPostgresEventLogStorage(PostgresEventLogStorage):
         if {event.dagster_event_type for event in events} - BATCHED:
             super().store_event_batch(events)
             return
-        insert = self.prepare_insert_event_batch(events).returning(SqlEventLogStorageTable.c.id)
-        with self._connect() as connection:
-            ids = [row[0] for row in connection.execute(insert)]
-        last: dict[tuple[str, str], tuple[int, EventLogEntry]] = {}
-        for event, event_id in zip(events, ids, strict=True):
-            details = event.get_dagster_event()
-            if details.asset_key is not None:
-                last[details.asset_key.to_string(), details.event_type_value] = (event_id, event)
+        rows = [self._event_to_row(event) for event in events]
         with self.index_transaction() as connection:
+            ids = list(connection.execute(_INSERT, rows).scalars())
+            last: dict[tuple[str, str], tuple[int, EventLogEntry]] = {}
+            for event, event_id in zip(events, ids, strict=True):
+                details = event.get_dagster_event()
+                if details.asset_key is not None:
+                    last[details.asset_key.to_string(), details.event_type_value] = (event_id, event)
             self._store_asset_event_tags(connection, events, ids)
             for _, (event_id, event) in sorted(last.items(), key=lambda item: (item[0][0], item[1][0])):
                 self._store_asset_event(connection, event, event_id)
