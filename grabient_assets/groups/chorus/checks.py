@@ -19,7 +19,7 @@ def _mixed_groups(connection: DuckDBPyConnection) -> tuple[int, list[str]]:
     rows = connection.execute(
         """
         SELECT DISTINCT g.group_id FROM chorus_groups g
-        JOIN batch_requests r ON r.subject = g.group_id OR left(r.subject, 29) = g.group_id
+        JOIN batch_requests r ON left(r.subject, 29) = g.group_id
         JOIN batches b USING (batch_id)
         WHERE (b.purpose = 'statement' AND b.prompt_digest <> g.prompt_digest)
            OR (b.purpose = 'artwork' AND (b.model <> g.brush OR b.provider <> g.brush_provider
