@@ -18,7 +18,7 @@ from typing import Any
 import dagster as dg
 
 from grabient_assets.asking.purpose_assets import PurposeAssets
-from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.connection import Warehouse, open_warehouse
 
 Report = Callable[[dg.OpExecutionContext, PurposeAssets, str, list[str]], None]
 
@@ -107,7 +107,7 @@ def print_stage(name: str) -> None:
     clock.watch(instance)
     started, cpu = time.perf_counter(), time.process_time()
     with quiet_dagster():
-        ended = list(STAGES[name](instance, Warehouse(settings.database)))
+        ended = list(STAGES[name](instance, open_warehouse(settings)))
     took, worked = time.perf_counter() - started, time.process_time() - cpu
     assert all(ended), f"a run of {name} failed"
     peak = peak_mib(os.getpid())

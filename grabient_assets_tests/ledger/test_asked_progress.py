@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
 from grabient_assets.groups.tagging.purpose import TAGGING
 from grabient_assets.ledger.asked_progress import asked_progress
 from grabient_assets.ledger.asks import SubjectVersion
 from grabient_assets.ledger.batches import BatchRecord, RequestRecord, insert_intent
+from grabient_assets_tests.explained import Explained
 from grabient_assets_tests.ledger.house import House, palette, twins
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 
 def _send(house: House, one: SubjectVersion) -> None:
@@ -69,17 +65,6 @@ def test_a_batch_speaks_for_every_version_with_the_same_request(house: House) ->
     assert _reported(house) == {first, second}
 
 
-class Explained:
-    """A connection that keeps DuckDB's plan of the last statement."""
-
-    def __init__(self, connection: DuckDBPyConnection) -> None:
-        self._connection, self.plan = connection, ""
-
-    def execute(self, query: str, parameters: object = None) -> DuckDBPyConnection:
-        [(_, self.plan)] = self._connection.execute(f"EXPLAIN (FORMAT json) {query}", parameters).fetchall()
-        return self._connection.execute(query, parameters)
-
-
 def test_no_request_is_compared_with_every_answer(house: House) -> None:
     """Otherwise the time grows with their product: 50 seconds for one provider at 20,000 palettes."""
     [one] = house.load(palette(1))
@@ -87,5 +72,6 @@ def test_no_request_is_compared_with_every_answer(house: House) -> None:
     _send(house, one)
     with house.warehouse.read() as connection:
         explained = Explained(connection)
-        assert asked_progress(cast("DuckDBPyConnection", explained), TAGGING, "openai", ["sent"])
-    assert "HASH_JOIN" in explained.plan and "NL_JOIN" not in explained.plan
+        assert asked_progress(explained.connection, TAGGING, "openai", ["sent"])
+    [plan] = explained.plans
+    assert "HASH_JOIN" in plan and "NL_JOIN" not in plan

@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 from grabient_assets.warehouse.connection import Warehouse
-from grabient_assets.warehouse.parameters import LiteralParameters, literal
+from grabient_assets.warehouse.parameters import LiteralParameters, is_one_of, literal
 from grabient_assets_tests.hanging import HANGING_SECONDS
 
 TEXTS = some.text(some.characters(exclude_categories=["Cs"]) | some.sampled_from("'\"\\$?;-\0\n[]{},"))
@@ -36,6 +36,16 @@ def plain() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as opened:
         opened.execute("SET TimeZone = 'UTC'")
         yield opened
+
+
+@settings(deadline=None)
+@given(texts=some.lists(TEXTS), words=some.sets(TEXTS))
+@example(texts=[], words={"", "NULL"})
+@example(texts=["'", "\0", "NULL"], words={"'", "\0", "\0\0", "NULL", "other"})
+def test_the_rows_of_listed_texts(plain: duckdb.DuckDBPyConnection, texts: list[str], words: set[str]) -> None:
+    among = {*words, *texts[::2]}
+    query = f"SELECT word FROM (SELECT unnest($1::VARCHAR[]) AS word) WHERE {is_one_of('word', texts)}"
+    assert {row[0] for row in plain.execute(query, [list(among)]).fetchall()} == among & set(texts)
 
 
 def literally(connection: duckdb.DuckDBPyConnection) -> LiteralParameters:

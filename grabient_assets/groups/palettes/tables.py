@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from grabient_assets.ledger.asks import SubjectVersion, chosen, named
+from grabient_assets.warehouse.parameters import is_one_of
 from grabient_assets.warehouse.rows import columns_of, insert_rows, replacing, with_rows
 from grabient_assets.wording import folded
 
@@ -112,8 +113,7 @@ def palettes(connection: DuckDBPyConnection, seeds: Iterable[str] | None = None)
     if seeds is None:
         rows = connection.execute(query + order).fetchall()
     else:
-        chosen = " WHERE seed IN (SELECT unnest($1::VARCHAR[]))"
-        rows = connection.execute(query + chosen + order, [list(seeds)]).fetchall()
+        rows = connection.execute(f"{query} WHERE {is_one_of('seed', seeds)}{order}").fetchall()
     return [PaletteRecord(*map(_tuples, row[:-1]), created_at=row[-1].astimezone(UTC)) for row in rows]
 
 
@@ -180,7 +180,7 @@ def record_rejected(connection: DuckDBPyConnection, source: str, records: Sequen
 def images(connection: DuckDBPyConnection, seeds: Iterable[str]) -> dict[str, ImageRecord]:
     """The recorded pictures of these seeds."""
     rows = connection.execute(
-        f"SELECT {_IMAGE_COLUMNS} FROM palette_images WHERE seed IN (SELECT unnest($1::VARCHAR[]))", [list(seeds)]
+        f"SELECT {_IMAGE_COLUMNS} FROM palette_images WHERE {is_one_of('seed', seeds)}"
     ).fetchall()
     return {row[0]: ImageRecord(*row[:-1], created_at=row[-1].astimezone(UTC)) for row in rows}
 
@@ -197,13 +197,14 @@ def records_of(
     among: Iterable[SubjectVersion],
 ) -> list[Record]:
     """The rows about these palettes, whose columns are the fields of `record`."""
+    parameters = named(among)
     rows = connection.execute(
         f"""
         WITH {chosen("seed")}
         SELECT {columns_of(record)} FROM {table} JOIN chosen USING (seed, prompt_version)
-        ORDER BY prompt_version, seed
+        WHERE {is_one_of("seed", parameters["subjects"])} ORDER BY prompt_version, seed
         """,
-        named(among),
+        parameters,
     ).fetchall()
     return [record(*row) for row in rows]
 

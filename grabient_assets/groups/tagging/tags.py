@@ -16,6 +16,7 @@ from grabient_assets.ledger.batches import BatchRecord, RequestRecord
 from grabient_assets.ledger.purpose import AnswerTable
 from grabient_assets.ledger.settling import AnswerReader, Settled, Verdict, answer_columns
 from grabient_assets.providers.contract import Result
+from grabient_assets.warehouse.parameters import is_one_of
 from grabient_assets.warehouse.rows import insert_rows, replacing, storable
 
 if TYPE_CHECKING:
@@ -70,13 +71,14 @@ PALETTE_TAGS = AnswerTable("palette_tags", _KEY, f"{replacing(TagRecord, _KEY)} 
 def answers(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> dict[SubjectVersion, list[ModelAnswer]]:
     """The usable answers about these palettes, by palette, in a fixed order."""
     order, fields = "prompt_version, seed, provider, model, analysis_index", (*CATEGORICAL_FIELDS, *LIST_FIELDS)
+    parameters = named(among)
     rows = connection.execute(
         f"""
         WITH {chosen("seed")}
         SELECT {order}, {", ".join(fields)} FROM palette_tags JOIN chosen USING (seed, prompt_version)
-        WHERE error IS NULL ORDER BY {order}
+        WHERE error IS NULL AND {is_one_of("seed", parameters["subjects"])} ORDER BY {order}
         """,
-        named(among),
+        parameters,
     ).fetchall()
     found: defaultdict[SubjectVersion, list[ModelAnswer]] = defaultdict(list)
     for version, seed, provider, model, analysis_index, *values in rows:

@@ -23,6 +23,7 @@ from grabient_assets.ledger.asks import SubjectVersion, chosen, named
 from grabient_assets.providers.request_rules import json_line
 from grabient_assets.settings import Method, load_settings
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.parameters import is_one_of
 from grabient_assets.warehouse.rows import gc_paused
 
 if TYPE_CHECKING:
@@ -243,12 +244,13 @@ def _same(one: ConsensusRecord | None, other: ConsensusRecord) -> bool:
 
 def _newest_answers(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> dict[SubjectVersion, datetime]:
     """When the newest usable answer of each of these palettes was stored."""
+    parameters = named(among)
     rows = connection.execute(
         f"""
         WITH {chosen("seed")}
         SELECT prompt_version, seed, max(created_at) FROM palette_tags JOIN chosen USING (seed, prompt_version)
-        WHERE error IS NULL GROUP BY ALL
+        WHERE error IS NULL AND {is_one_of("seed", parameters["subjects"])} GROUP BY ALL
         """,
-        named(among),
+        parameters,
     ).fetchall()
     return {SubjectVersion(row[0], row[1]): row[2].astimezone(UTC) for row in rows}
