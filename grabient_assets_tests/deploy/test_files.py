@@ -16,7 +16,7 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 from grabient_assets.resources.instance import BatchingInstance
 from grabient_assets.resources.run_launcher import WatchfulRunLauncher
-from grabient_assets.settings import PROJECT_DIR, SETTINGS
+from grabient_assets.settings import PROJECT_DIR, PROVIDERS, SETTINGS, load_settings
 from grabient_assets_tests.deploy.composed import COMPOSE, read_compose
 from grabient_assets_tests.pipeline.place import COMMANDS
 from grabient_assets_tests.postgres import Server, postgres
@@ -24,6 +24,8 @@ from grabient_assets_tests.postgres import Server, postgres
 DEPLOY = PROJECT_DIR / "deploy"
 DOCKER_RUNS = DEPLOY / "compose.docker-runs.yaml"
 LAUNCHERS = {"dagster.yaml": WatchfulRunLauncher.__name__, "dagster.docker.yaml": "DockerRunLauncher"}
+ENDS = "on-failure:5"
+"""How compose.yaml restarts a service that does its work and ends."""
 NOT_OURS = {"GRABIENT_IMAGE": "grabient:local"}
 
 
@@ -84,8 +86,15 @@ def test_every_setting_reaches_every_process() -> None:
     services = read_compose()["services"]
     ours = {name: one for name, one in services.items() if one["image"].startswith("grabient:")}
     assert {"code", "web", "daemon", "studio", "bucket", "migrate"} == set(ours)
+    keys = {name for provider in PROVIDERS for name in load_settings({}).key_names(provider)}
     for service in ours.values():
-        assert {setting.name for setting in SETTINGS} <= set(service["environment"])
+        assert {setting.name for setting in SETTINGS} | keys <= set(service["environment"])
+
+
+def test_one_service_builds_the_image() -> None:
+    """Docker's builder makes all at once, and of several that write one tag all but the first fail on a new machine."""
+    services = read_compose()["services"]
+    assert [name for name, one in services.items() if "build" in one] == ["code"]
 
 
 def test_a_container_of_a_run_gets_what_the_daemon_has() -> None:
@@ -118,10 +127,10 @@ def test_nothing_is_published_beyond_this_machine_and_nobody_is_root() -> None:
 def test_every_service_that_stays_has_a_health_check_and_is_waited_for() -> None:
     services = read_compose()["services"]
     for name, one in services.items():
-        ends = one["restart"] == "on-failure"
+        ends = one["restart"] == ENDS
         assert one["healthcheck"].get("disable", False) == ends, name
         for other, how in one.get("depends_on", {}).items():
-            ended = services[other]["restart"] == "on-failure"
+            ended = services[other]["restart"] == ENDS
             assert how["condition"] == ("service_completed_successfully" if ended else "service_healthy")
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from grabient_assets.cli.main import INTERRUPTED
 from grabient_assets.emulator.endpoint import read_endpoint
+from grabient_assets.errors import WarehouseError
 from grabient_assets.registry.load import load_registry
 from grabient_assets.resources.warehouse import WarehouseResource
 from grabient_assets_tests.cli.running import command, emulator, environment, grabient, palettes
@@ -82,6 +83,21 @@ def test_a_tick_that_is_kept_out_is_skipped_with_the_reason(pipeline: Driven, mo
             )
             skipped = sensor.evaluate_tick(context).skip_message
             assert skipped and f"(process {other.pid}) has held" in skipped, sensor.name
+
+
+def test_a_tick_without_its_server_fails_with_the_sentence(pipeline: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster shows it as a failed tick and looks again at the next: nothing is started meanwhile."""
+    monkeypatch.setenv("GRABIENT_NOTIFY_URL", "http://127.0.0.1:9/")
+    monkeypatch.setenv("GRABIENT_WAREHOUSE", "postgresql://grabient@127.0.0.1:1/grabient")
+    for sensor in pipeline.definitions.get_repository_def().sensor_defs:
+        context = dg.build_sensor_context(
+            instance=pipeline.instance,
+            definitions=pipeline.definitions,
+            sensor_name=sensor.name,
+            resources=pipeline.definitions.resources,
+        )
+        with pytest.raises(WarehouseError, match=r"^postgresql://grabient@127\.0\.0\.1:1/grabient cannot be reached: "):
+            sensor.evaluate_tick(context)
 
 
 def test_a_command_says_on_stderr_for_whom_it_waits_and_goes_on(tmp_path: Path) -> None:
