@@ -80,6 +80,12 @@ def _started(pid: int) -> str | None:
     if status := _read(f"/proc/{pid}/stat"):
         fields = status.rpartition(")")[2].split()
         return "" if fields[0] in "ZX" else fields[19]
+    try:
+        os.kill(pid, 0)  # the system may hide the processes of others in /proc
+    except ProcessLookupError:
+        return ""
+    except PermissionError:
+        return None
     import psutil
 
     try:

@@ -29,12 +29,14 @@ from grabient_assets.errors import WarehouseError
 from grabient_assets.ledger import batches
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.lock_wait import LockTimeout
-from grabient_assets.warehouse.postgres import PostgresDatabase
+from grabient_assets.warehouse.postgres import RESTART_SECONDS, PostgresDatabase
 from grabient_assets.warehouse.postgres_engine import SCHEMA, literal
 
 TABLE = f"{SCHEMA}.direct_calls"
 STOP_SECONDS = 0.5
 """How often the database is asked whether somebody stopped the batch."""
+ANSWER_SECONDS = 3600.0
+"""How long an answer that is here waits for a server that is away. It was paid for and is nowhere else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Journal(Protocol):
 def open_journal(warehouse: Warehouse, batch_id: str, clock: Callable[[], datetime]) -> Journal:
     """The journal of the batch, to write in. Raises WarehouseError when it cannot be written."""
     if warehouse.database is not None:
-        return TableJournal(warehouse.database, batch_id, clock)
+        return TableJournal(warehouse.database, batch_id, clock, _folder(warehouse) / "late")
     return FileJournal(_file(warehouse, batch_id), _flag(warehouse, batch_id), clock)
 
 
@@ -173,11 +175,13 @@ class FileJournal:
 
 
 class TableJournal:
-    """Rows of the table `direct_calls`."""
+    """Rows of the table `direct_calls`. An answer for which there is no row any more is kept in a file of the folder
+    `late`."""
 
-    def __init__(self, database: PostgresDatabase, batch_id: str, clock: Callable[[], datetime]) -> None:
-        self._database, self._batch_id, self._clock = database, batch_id, clock
+    def __init__(self, database: PostgresDatabase, batch_id: str, clock: Callable[[], datetime], late: Path) -> None:
+        self._database, self._batch_id, self._clock, self._late = database, batch_id, clock, late
         self._briefly = PostgresDatabase(database.address, LockTimeout(STOP_SECONDS))
+        self._patiently = PostgresDatabase(database.address, LockTimeout(ANSWER_SECONDS), ANSWER_SECONDS)
         self._looked, self._stopped = -STOP_SECONDS, False
 
     @property
@@ -199,7 +203,21 @@ class TableJournal:
 
     def answered(self, custom_id: str, line: bytes) -> None:
         values = f"answered_at = {literal(self._clock().isoformat())}, line = {literal(line.decode())}"
-        self._write(f"UPDATE {TABLE} SET {values} WHERE {self._is_ours} AND custom_id = {literal(custom_id)}")
+        call = f"{self._is_ours} AND custom_id = {literal(custom_id)}"
+        with interrupts.finishing(RESTART_SECONDS), self._patiently.asking() as ask:
+            ask(f"UPDATE {TABLE} SET {values} WHERE {call}")
+            if not ask(f"SELECT 1 AS one FROM {TABLE} WHERE {call} AND answered_at IS NOT NULL"):
+                raise self._kept_aside(custom_id, line)
+
+    def _kept_aside(self, custom_id: str, line: bytes) -> WarehouseError:
+        """This process stood still for longer than its lease runs, and another machine settled the call as lost."""
+        file = self._late / f"{self._batch_id}-{custom_id}.jsonl"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(line + b"\n")
+        return WarehouseError(
+            f"The answer to {custom_id} came after another machine had taken batch {self._batch_id} for abandoned and "
+            f"noted the call as lost. It is kept in {file}. `grabient retry` asks again, which is paid for again."
+        )
 
     def close(self) -> None:
         """Every statement was stored by itself."""

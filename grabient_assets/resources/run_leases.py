@@ -44,7 +44,9 @@ def let_go_of_run(run_id: str) -> None:
 def has_lapsed(run_id: str) -> bool:
     """Whether the run had a lease that its process does not renew any more. False when it has none, when the warehouse
     is a file, or when the database does not answer: then nothing is known."""
-    with suppress(GrabientError):
+    import duckdb
+
+    with suppress(GrabientError, duckdb.Error):
         locks = open_warehouse(load_settings(), LockTimeout(ANSWER_SECONDS)).locks
         return isinstance(locks, LeaseLocks) and locks.run_has_ended(run_id) is True
     return False

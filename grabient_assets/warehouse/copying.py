@@ -1,7 +1,7 @@
 """Copying a whole warehouse: from a file to a database, back, or between two of a kind.
 
-Nobody else writes on either side meanwhile. Each table is copied in a transaction of its own and compared by its number
-of rows and a digest; what is equal already is left, so a copy that was killed goes on where it stopped. Until the last
+Nobody else writes on either side meanwhile. Each table is copied with one statement and compared by its number of rows
+and a digest; what is equal already is left, so a copy that was killed goes on where it stopped. Until the last
 table is equal, a row in the target's list of migrations keeps every program from working with it.
 """
 
@@ -116,7 +116,7 @@ def copy_warehouse(source: Warehouse, target: Warehouse, now: datetime, tell: Te
     _bring_up_to_date(source, target)
     with _side(source, "source", read_only=True) as here:
         with _cursor(here) as cursor:
-            _check_at_rest(cursor, here, target, tell)
+            _check_at_rest(cursor, here, tell)
         backup = _set_aside(here, target, now, tell) if replace else None
         with _side(target, "target", read_only=False) as there, _cursor(here, there) as cursor:
             begun = _begun(cursor, there)
@@ -149,23 +149,29 @@ def _bring_up_to_date(source: Warehouse, target: Warehouse) -> None:
             raise _same(target)
 
 
-def _check_at_rest(cursor: DuckDBPyConnection, here: _Side, target: Warehouse, tell: Tell) -> None:
-    """Raise while a direct batch is open. Its answers so far are no rows of a file but a journal beside it, and a file
-    does not read those that a database holds: they would be paid for again.
+def _check_at_rest(cursor: DuckDBPyConnection, side: _Side, tell: Tell | None = None) -> None:
+    """Raise while a batch is being sent or its direct calls are made: the answer of the provider would be written to a
+    ledger that nobody reads any more, and be paid for again.
 
-    Programs that work in a database are only named: what they do from now on is not in the copy.
+    Programs that work in a database are named where one can `tell`, because what they do from now on is not in the
+    copy; otherwise they are a reason too.
     """
-    query = "SELECT count(*) FROM {} WHERE delivery = 'direct' AND status = 'intended'"
-    [(open_batches,)] = cursor.execute(query.format(here.table("batches"))).fetchall()
-    if open_batches and (here.server is None or target.database is None):
+    query = f"SELECT count(*) FROM {side.table('batches')} WHERE status = 'intended'"
+    [(intended,)] = cursor.execute(query).fetchall()
+    [(held,)] = cursor.execute(f"SELECT count(*) FROM {side.table(LEASES)} WHERE until > now()").fetchall()
+    if intended:
         raise UsageError(
-            f"{here} has {counted(open_batches, 'direct batch', 'direct batches')} under way, and what was answered so "
-            "far would not go along: it would be paid for again. Nothing was changed. `grabient run` ends them; copy "
+            f"{side} has {counted(intended, 'batch', 'batches')} that no provider has confirmed yet. What is sent or "
+            "answered meanwhile would be lost and paid for again. Nothing was changed. `grabient run` ends them; copy "
             "then."
         )
-    [(held,)] = cursor.execute(f"SELECT count(*) FROM {here.table(LEASES)} WHERE until > now()").fetchall()
-    if held:
-        tell(f"Programs work in {here} ({counted(held, 'lease')}). What they do from now on is not in the copy.")
+    if held and tell is None:
+        raise UsageError(
+            f"Programs work in {side} ({counted(held, 'lease')}). Nothing was changed. End them; the lease of one that "
+            "was killed ends by itself, of a run after five minutes."
+        )
+    if held and tell is not None:
+        tell(f"Programs work in {side} ({counted(held, 'lease')}). What they do from now on is not in the copy.")
 
 
 def _identity(warehouse: Warehouse, connection: DuckDBPyConnection) -> object:
@@ -234,8 +240,9 @@ def _set_aside(here: _Side, target: Warehouse, now: datetime, tell: Tell) -> Pat
     unfinished copy."""
     with _side(target, "target", read_only=False) as there, _cursor(there) as cursor:
         begun, held = _begun(cursor, there), _filled_tables(cursor, there)
-        if not held or _equal_already(cursor, here, there):
+        if begun is None and (not held or _equal_already(cursor, here, there)):
             return None
+        _check_at_rest(cursor, there)
         backup: Path | None = None
         if begun is None:
             stamp = now.strftime("%Y%m%dT%H%M%S")

@@ -2,7 +2,7 @@
 
 A lease has a name, an owner and an end, and a thread of the owner's process puts the end off while it lives. All of it
 is done by single statements beside all transactions: none waits for the writer. Only the server's clock counts, so a
-wrong clock of a machine changes nothing, and a restart of the server loses no lease.
+wrong clock of a machine changes nothing, and a restart of the server of up to a minute loses no lease.
 """
 
 from __future__ import annotations
@@ -98,17 +98,24 @@ class LeaseLocks:
 
     def _stands(self, owner: str) -> bool:
         """Whether it is ours, for its whole time from now on. Where the server does not say so, it is not."""
+        import duckdb
+
         still = f"SELECT 1 AS one FROM {TABLE} WHERE owner = {literal(owner)} AND until > now()"
         try:
             return bool(self._ask(_renewal([(owner, LEASE_SECONDS, False)]), still))
-        except WarehouseError:
+        except (WarehouseError, duckdb.Error):
             return False
 
     def _end_those_of_the_dead(self, names: Sequence[str]) -> bool:
-        """Remove leases of processes of this machine that are gone; whether there were any."""
+        """Remove leases of processes of this machine that are gone; whether there were any.
+
+        Only where the kernel itself says that it is this machine and this start of it: two machines may have one name.
+        """
+        boot = this_process().boot
         query = f"SELECT owner AS owner FROM {TABLE} WHERE name = ANY({_array(names)}) AND until > now()"
         owners = [row[0] for row in self._ask(query)]
-        dead = [one for one in owners if (by := parse(one.partition("|")[0])) is not None and by.has_ended() is True]
+        known = [(one, by) for one in owners if (by := parse(one.partition("|")[0])) is not None]
+        dead = [one for one, by in known if boot and by.boot == boot and by.has_ended() is True]
         if dead:
             self._ask(f"DELETE FROM {TABLE} WHERE owner = ANY({_array(dead)})")
         return bool(dead)
@@ -126,6 +133,7 @@ class _Keeper:
     """The leases of this process in one database, and the thread that renews them while there are any."""
 
     def __init__(self, address: PostgresAddress) -> None:
+        self._pid = os.getpid()
         self._renewing = PostgresDatabase(address, LockTimeout(RESTART_SECONDS))
         self._letting_go = PostgresDatabase(address, LockTimeout(LET_GO_SECONDS))
         self._guard = threading.Lock()
@@ -137,7 +145,7 @@ class _Keeper:
         """Renew the lease from now on. One that `comes_back` is renewed after its end too, unless somebody has it."""
         with self._guard:
             self._leases[owner] = (seconds, comes_back)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._ended.clear()
                 self._thread = threading.Thread(target=self._renew_all, name="leases", daemon=True)
                 self._thread.start()
@@ -147,18 +155,29 @@ class _Keeper:
         with self._guard:
             for owner in owners:
                 self._leases.pop(owner, None)
+        self._ask(f"DELETE FROM {TABLE} WHERE owner = ANY({_array(owners)})")
+
+    def _ask(self, statement: str) -> None:
         with interrupts.finishing(math.inf), suppress(WarehouseError), self._letting_go.asking() as ask:
-            ask(f"DELETE FROM {TABLE} WHERE owner = ANY({_array(owners)})")
+            ask(statement)
 
     def end(self) -> None:
-        """The process ends: let go of what it still holds."""
+        """The process ends: let go of what it still holds.
+
+        Leases of runs stay, as ended ones: they tell that a run is dead which could not be marked as failed any more.
+        """
+        if self._pid != os.getpid():
+            return  # a fork of the process that holds them
         self._ended.set()
         with self._guard:
-            owners, thread = list(self._leases), self._thread
+            locks = [owner for owner, (_, is_of_run) in self._leases.items() if not is_of_run]
+            runs, thread = [owner for owner in self._leases if owner not in locks], self._thread
         if thread is not None:
             thread.join(LET_GO_SECONDS)
-        if owners:
-            self.let_go(*owners)
+        if locks:
+            self.let_go(*locks)
+        if runs:
+            self._ask(f"UPDATE {TABLE} SET until = now() WHERE owner = ANY({_array(runs)})")
 
     def _renew_all(self) -> None:
         with interrupts.finishing(math.inf):  # whoever is asked to end needs its leases until it has
@@ -169,7 +188,8 @@ class _Keeper:
                     if not held:
                         self._thread = None
                         return
-                with suppress(WarehouseError), self._renewing.asking() as ask:  # the next time, or it is lost
+                # Whatever goes wrong: the next time, or it is lost. This thread must not end before its process.
+                with suppress(Exception), self._renewing.asking() as ask:
                     ask(_renewal(held))
                     if first:
                         ask(f"DELETE FROM {TABLE} WHERE until < now() - interval '{FORGOTTEN_AFTER}'")

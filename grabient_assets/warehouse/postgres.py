@@ -19,7 +19,15 @@ from grabient_assets.warehouse.lock_wait import LockTimeout, LockWait
 from grabient_assets.warehouse.migrations import newest_version
 from grabient_assets.warehouse.parameters import LiteralParameters
 from grabient_assets.warehouse.postgres_engine import engine, from_server, give_up, is_open, on_server
-from grabient_assets.warehouse.postgres_schema import lacking, make_views, migrate, newer, search_path, version_of
+from grabient_assets.warehouse.postgres_schema import (
+    check_language,
+    lacking,
+    make_views,
+    migrate,
+    newer,
+    search_path,
+    version_of,
+)
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -30,19 +38,24 @@ LOCK_SLICE = "500ms"
 """How long one statement waits for the lock. Between two of them Ctrl-C and the time limit are looked at."""
 IDLE_WHILE_HELD = "3h"
 """After so long without a word the server takes the turn from a holder. Copying the largest table takes less."""
+LOCK_IS_TAKEN = "grabient: the lock is taken"
+"""What the server answers then: words of our own, whatever language its messages are in."""
 RESTART_SECONDS = 60.0
-"""How long a process that has reached the server before waits for it to come back."""
+"""How long a process that has reached the server before waits for it to come back, unless it is told another time."""
 
 _guard = threading.Lock()
 _ready: set[tuple[int, PostgresAddress]] = set()
 
 
 class PostgresDatabase:
-    """The database at `address`, as connection.py uses it."""
+    """The database at `address`, as connection.py uses it. A server that was there before is waited for, up to
+    `restart_seconds`: it may be restarting."""
 
-    def __init__(self, address: PostgresAddress, lock_timeout: LockTimeout) -> None:
+    def __init__(
+        self, address: PostgresAddress, lock_timeout: LockTimeout, restart_seconds: float = RESTART_SECONDS
+    ) -> None:
         self.address = address
-        self._lock_timeout = lock_timeout
+        self._lock_timeout, self._restart_seconds = lock_timeout, restart_seconds
         self._in_all = LockWait(lock_timeout) if lock_timeout.in_all else None
 
     def exists(self) -> bool:
@@ -147,6 +160,7 @@ class PostgresDatabase:
 
     def _bring_up_to_date(self, cursor: DuckDBPyConnection, wait: LockWait) -> None:
         with self._faults(cursor):
+            check_language(cursor, self.address)
             if version_of(cursor) != newest_version():
                 with self._locked(cursor, wait):
                     migrate(cursor, self.address)
@@ -178,7 +192,13 @@ class PostgresDatabase:
     def _take_turn(self, cursor: DuckDBPyConnection, wait: LockWait) -> None:
         import duckdb
 
-        lock = on_server(f"SET LOCAL lock_timeout = '{LOCK_SLICE}'; SELECT pg_advisory_xact_lock({WRITER_LOCK})")
+        # The time limit is for this lock alone: a migration waits for the readers of its tables.
+        lock = on_server(
+            f"SET LOCAL lock_timeout = '{LOCK_SLICE}'; "
+            f"DO $$ BEGIN PERFORM pg_advisory_xact_lock({WRITER_LOCK}); "
+            f"EXCEPTION WHEN lock_not_available THEN RAISE EXCEPTION '{LOCK_IS_TAKEN}'; END $$; "
+            "SET LOCAL lock_timeout TO DEFAULT"
+        )
         while True:
             cursor.begin()
             try:
@@ -186,7 +206,7 @@ class PostgresDatabase:
                 return
             except duckdb.Error as error:
                 _roll_back(cursor)
-                if not faults.is_lock_timeout(error):
+                if LOCK_IS_TAKEN not in str(error):
                     raise
                 who = self._holder(cursor)
                 wait.waited += 0.5  # LOCK_SLICE
@@ -220,8 +240,7 @@ class PostgresDatabase:
             cursor.close()
 
     def _reached(self, wait: LockWait, *, looks: bool) -> DuckDBPyConnection:
-        """A cursor over a connection that lives, as far as one `looks`. A server that was there before is waited for:
-        it may be restarting."""
+        """A cursor over a connection that lives, as far as one `looks`."""
         import duckdb
 
         known = is_open(self.address)
@@ -234,9 +253,9 @@ class PostgresDatabase:
                 return cursor
             except duckdb.Error as error:
                 if isinstance(error, duckdb.FatalException):
-                    give_up(self.address)
+                    self._give_up()
                 passing = known and faults.is_unreachable(error)
-                if not passing or wait.is_over or waited >= RESTART_SECONDS:
+                if not passing or wait.is_over or waited >= self._restart_seconds:
                     raise faults.opening(error, self.address) from error
             seconds = pause * random.uniform(0.5, 1.5)
             wait.pause(seconds, f"{self.address} cannot be reached")
@@ -255,11 +274,18 @@ class PostgresDatabase:
                     raise faults.incomplete(self.address, missing) from error
                 raise
             if isinstance(error, duckdb.FatalException):
-                give_up(self.address)
+                self._give_up()
             fault = faults.using(error, self.address)
             if fault is None:
                 raise
             raise fault from error
+
+    def _give_up(self) -> None:
+        """The next use attaches anew, and makes the views anew, which lie in DuckDB's memory."""
+        import os
+
+        give_up(self.address)
+        _ready.discard((os.getpid(), self.address))
 
 
 def _by_itself(cursor: DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:

@@ -89,8 +89,8 @@ def _attached(address: PostgresAddress) -> DuckDBPyConnection:
     opened = duckdb.connect()
     try:
         attach_database(opened, address, SERVER)
-        # Models send the character 0.
-        opened.execute(f"SET pg_null_byte_replacement = {literal(INSTEAD_OF_NUL)}")
+        # Models send the character 0. GLOBAL, because a cursor does not have the settings of the session it comes from.
+        opened.execute(f"SET GLOBAL pg_null_byte_replacement = {literal(INSTEAD_OF_NUL)}")
     except BaseException:
         opened.close()
         raise
@@ -125,12 +125,13 @@ def _parameters(address: PostgresAddress) -> dict[str, str]:
         "tcp_keepalives_idle": KEEPALIVE_SECONDS,
         "tcp_keepalives_interval": KEEPALIVE_SECONDS,
     }
+    given = dict(address.options)
+    ours = " ".join(f"-c {name}={value}" for name, value in session.items())
     usual = {
         "application_name": f"grabient on {socket.gethostname()}, process {os.getpid()}",
         "connect_timeout": str(CONNECT_SECONDS),
-        "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
     }
-    return {**usual, **dict(address.options)}
+    return {**usual, **given, "options": f"{ours} {given.get('options', '')}".rstrip()}
 
 
 def _quoted(value: str) -> str:

@@ -106,6 +106,11 @@ _CAUSES = (
         "programs or take a machine with more memory, then run again: it goes on where it stopped.",
     ),
     _cause(
+        r"Failed to commit.*(?:server closed|connection|SSL)",
+        "The connection to {database} broke off while a step was being stored: whether it was stored, the next run "
+        "sees. Nothing is lost or sent twice. Run again.",
+    ),
+    _cause(
         r"idle-in-transaction timeout",
         "The server of {database} ended a step that did nothing for minutes: this machine was stopped or very busy. "
         f"{AGAIN}.",
@@ -114,11 +119,6 @@ _CAUSES = (
         r"the database system is (?:starting up|shutting down|in recovery mode|not (?:yet )?accepting)"
         r"|terminating connection due to administrator command",
         f"The server of {{database}} is being restarted. {AGAIN}.",
-    ),
-    _cause(
-        r"Failed to commit.*(?:server closed|connection|SSL)",
-        "The connection to {database} broke off while a step was being stored: whether it was stored, the next run "
-        "sees. Nothing is lost or sent twice. Run again.",
     ),
     _cause(
         r"server closed the connection|connection to server was lost|no connection to the server"
@@ -133,7 +133,7 @@ _CAUSES = (
         "reach it; GRABIENT_WAREHOUSE says where it is.",
     ),
     _cause(
-        r"canceling statement due to (?:statement timeout|user request)",
+        r"canceling statement due to (?:statement timeout|lock timeout|user request)",
         f"The server of {{database}} ended a statement: {{text}}. {AGAIN}.",
     ),
     _cause(
@@ -151,11 +151,6 @@ def lacks_something(error: Exception) -> bool:
 def is_unreachable(error: Exception) -> bool:
     """Whether nobody answers, or a connection that lived is gone: a server that restarts."""
     return _UNREACHABLE.search(str(error)) is not None
-
-
-def is_lock_timeout(error: Exception) -> bool:
-    """Whether a statement waited for the lock of another transaction as long as it may."""
-    return "due to lock timeout" in str(error)
 
 
 def locked(address: PostgresAddress, who: str, seconds: float) -> WarehouseLockedError:
@@ -185,6 +180,15 @@ def foreign_database(address: PostgresAddress, tables: Sequence[str]) -> Warehou
     return WarehouseError(
         f"{address} is a database of another program: it holds {_named(tables)}, and no list of our migrations. "
         "Nothing was changed. Make an empty database for this program and set GRABIENT_WAREHOUSE to it."
+    )
+
+
+def other_language(address: PostgresAddress, language: str) -> WarehouseError:
+    """A server whose messages this program cannot read."""
+    return WarehouseError(
+        f"The messages of the server of {address} are in the language {language!r}. This program reads English ones to "
+        "tell a server that restarts from a full disk. Nothing was changed. Its owner sets that for this database: "
+        f"ALTER DATABASE {address.database} SET lc_messages = 'C'."
     )
 
 

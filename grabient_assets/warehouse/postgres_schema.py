@@ -63,6 +63,13 @@ def version_of(connection: DuckDBPyConnection) -> int:
     return int(row[0])
 
 
+def check_language(connection: DuckDBPyConnection, address: PostgresAddress) -> None:
+    """Raise WarehouseError for a server whose messages are not in English: the causes of errors are read from them."""
+    [(language,)] = connection.execute(from_server("SELECT current_setting('lc_messages') AS language")).fetchall()
+    if language and not re.match(r"(?:C|POSIX|en|English)(?:\b|_)", language):
+        raise faults.other_language(address, language)
+
+
 def migrate(connection: DuckDBPyConnection, address: PostgresAddress, folder: Traversable = SQL) -> None:
     """Bring the database up to date, within the caller's transaction: all steps or none.
 

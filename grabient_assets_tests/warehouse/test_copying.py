@@ -24,7 +24,7 @@ from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.copied_values import tables
 from grabient_assets.warehouse.copying import Copied, copy_warehouse
 from grabient_assets.warehouse.lock_wait import LockTimeout
-from grabient_assets.warehouse.migrations import SQL, current_version, migrate
+from grabient_assets.warehouse.migrations import SQL, UNFINISHED, current_version, migrate
 from grabient_assets_tests.postgres import Server, postgres
 from grabient_assets_tests.warehouse.contents import contents, value
 from grabient_assets_tests.warehouse.holding import held
@@ -235,18 +235,49 @@ def test_what_cannot_be_a_source_or_a_target(file: Path, there: Warehouse, serve
         copy(file, there, replace=True)
 
 
-def test_direct_calls_that_are_under_way_are_ended_first(file: Path, there: Warehouse, tmp_path: Path) -> None:
+def test_batches_that_nobody_has_confirmed_are_ended_first(file: Path, there: Warehouse, tmp_path: Path) -> None:
     with Warehouse(file).write() as connection:
-        connection.execute("UPDATE batches SET delivery = 'direct', status = 'intended'")
-    with pytest.raises(UsageError, match=r"has 1 direct batch under way, .* `grabient run` ends them"):
+        connection.execute("UPDATE batches SET status = 'intended'")
+    with pytest.raises(UsageError, match=r"has 1 batch that no provider has confirmed yet.* `grabient run` ends them"):
         copy(file, there)
     with Warehouse(file).write() as connection:
         connection.execute("UPDATE batches SET status = 'collected'")
     copy(file, there)
     with there.write() as connection:
         connection.execute("UPDATE batches SET status = 'intended'")
-    with pytest.raises(UsageError, match="has 1 direct batch under way"):
+    with pytest.raises(UsageError, match="has 1 batch that no provider"):
         copy(there, tmp_path / "target.duckdb")
+
+
+def test_a_target_in_which_somebody_works_is_not_replaced(
+    file: Path, there: Warehouse, server: Server, tmp_path: Path
+) -> None:
+    other = fill(tmp_path / "other.duckdb", "another word")
+    copy(file, there)
+    for begins, ends, reason in (
+        ("UPDATE batches SET status = 'intended'", "UPDATE batches SET status = 'collected'", "has 1 batch that no"),
+        (
+            "INSERT INTO leases VALUES ('sending:x', 'somebody', now() + interval '1 hour')",
+            "DELETE FROM leases",
+            "Programs work in",
+        ),
+    ):
+        server.psql(begins, database(there))
+        with pytest.raises(UsageError, match=reason):
+            copy(other, there, replace=True)
+        server.psql(ends, database(there))
+    assert server.psql("SELECT count(*) FROM direct_calls", database(there)) == "1\n"
+    assert copy(other, there, replace=True).backup
+
+
+def test_a_copy_that_stopped_before_the_first_row_can_be_replaced(file: Path, there: Warehouse, tmp_path: Path) -> None:
+    with there.write() as connection:
+        connection.execute("INSERT INTO schema_migrations VALUES (?, 'another source', now())", [UNFINISHED])
+    with pytest.raises(UsageError, match="is an unfinished copy of another source"):
+        copy(file, there)
+    assert copy(file, there, replace=True).backup is None
+    with there.read() as connection:
+        assert connection.execute("SELECT count(*) FROM batches").fetchall() == [(1,)]
 
 
 def test_who_works_in_the_source_is_named_and_no_lease_is_copied(

@@ -7,13 +7,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from grabient_assets.postgres_settings import PostgresAddress, parse_postgres
+from grabient_assets.process_identity import this_process
 from grabient_assets.warehouse.connection import Warehouse
+from grabient_assets.warehouse.leases import LeaseLocks
 from grabient_assets.warehouse.locks import LockName
 from grabient_assets_tests.hanging import HANGING_SECONDS, until
 from grabient_assets_tests.ledger.machines import ELSEWHERE
@@ -135,6 +137,65 @@ def test_it_is_renewed_while_a_transaction_of_the_writer_is_open(shared: Shared)
             connection.execute("SELECT count(*) FROM batches").fetchall()
             shared.psql("UPDATE leases SET until = now() + interval '50 seconds' WHERE name = 'renewed'")
             until(lambda: shared.psql(longer) == "t")
+
+
+def test_another_start_of_a_machine_of_the_same_name_is_not_judged(shared: Shared) -> None:
+    """As of two machines that were copied from one: only the kernel's own id says that it is this one."""
+    name, locks = LockName("copied", "copied"), shared.warehouse.locks
+    other = replace(this_process(), boot="another-boot", pid=1)
+    assert other.has_ended() is True, "what is right for the runs of one machine"
+    shared.psql(f"INSERT INTO leases VALUES ('copied', '{other}|x', now() + interval '1 minute')")
+    assert locks.is_taken(name) and locks.take([name]) is None
+    shared.psql("DELETE FROM leases WHERE name = 'copied'")
+
+
+def test_it_is_renewed_after_an_error_that_nobody_foresaw(shared: Shared) -> None:
+    shared.psql(
+        "CREATE SEQUENCE oddities; CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM nextval('oddities'); RAISE EXCEPTION 'odd'; END $$"
+    )
+    refuse = "CREATE TRIGGER odd BEFORE UPDATE ON leases FOR EACH ROW EXECUTE FUNCTION odd()"
+    with holder(shared, "odd", "0.05") as one:
+        assert one.says() == "held"
+        shared.psql(refuse)
+        assert one.says("stands?") == "False"
+        until(lambda: int(shared.psql("SELECT last_value FROM oddities")) > 3)
+        shared.psql("DROP TRIGGER odd ON leases; UPDATE leases SET until = now() + interval '50 seconds'")
+        until(
+            lambda: shared.psql("SELECT until > now() + interval '100 seconds' FROM leases WHERE name = 'odd'") == "t"
+        )
+    shared.psql("DROP FUNCTION odd; DROP SEQUENCE oddities; DELETE FROM leases WHERE name = 'odd'")
+
+
+def test_a_fork_that_ends_leaves_the_leases_of_its_parent(shared: Shared) -> None:
+    forks = (
+        "import os, sys; from pathlib import Path; from grabient_assets.postgres_settings import read_postgres; "
+        "from grabient_assets.warehouse.connection import Warehouse; "
+        "from grabient_assets.warehouse.locks import LockName; "
+        "held = Warehouse(read_postgres(os.environ), folder=Path('x')).locks.take([LockName('forked', 'x')]); "
+        "child = os.fork(); "
+        "child or sys.exit(0); "
+        "os.waitpid(child, 0); print(held.stands())"
+    )
+    environment = {**os.environ, "GRABIENT_WAREHOUSE": shared.server.url("shared"), "PGPASSWORD": PASSWORD}
+    done = subprocess.run(
+        [sys.executable, "-c", forks], env=environment, capture_output=True, text=True, timeout=HANGING_SECONDS
+    )
+    assert done.stdout == "True\n", done.stderr
+    assert shared.psql("SELECT count(*) FROM leases WHERE name = 'forked'") == "0", "let go at the end of the parent"
+
+
+def test_the_lease_of_a_run_that_did_not_end_tells_that_it_is_dead(shared: Shared) -> None:
+    """Its process came to its end without a word to Dagster, and no other machine can look for it."""
+    ends = (
+        "import os; from pathlib import Path; from grabient_assets.postgres_settings import read_postgres; "
+        "from grabient_assets.warehouse.connection import Warehouse; "
+        "assert Warehouse(read_postgres(os.environ), folder=Path('x')).locks.keep_for_run('a-run')"
+    )
+    environment = {**os.environ, "GRABIENT_WAREHOUSE": shared.server.url("shared"), "PGPASSWORD": PASSWORD}
+    subprocess.run([sys.executable, "-c", ends], env=environment, check=True, timeout=HANGING_SECONDS)
+    locks = shared.warehouse.locks
+    assert isinstance(locks, LeaseLocks) and locks.run_has_ended("a-run") is True
 
 
 def test_a_restart_of_the_server_loses_none(shared: Shared) -> None:

@@ -7,20 +7,29 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
+import duckdb
 import pytest
 
 from grabient_assets.errors import GrabientError, WarehouseError, WarehouseReadOnlyError, WarehouseTooNewError
+from grabient_assets.groups.tagging.tags import TagRecord, record_tags
 from grabient_assets.postgres_settings import PostgresAddress, parse_postgres
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.lock_wait import LockTimeout
-from grabient_assets.warehouse.postgres_engine import PACKAGE
+from grabient_assets.warehouse.postgres_engine import PACKAGE, from_server
+from grabient_assets.warehouse.postgres_faults import using
+from grabient_assets.warehouse.postgres_schema import check_language
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.ledger.disks import small_disk
 from grabient_assets_tests.ports import closed_port
 from grabient_assets_tests.postgres import NOBODY, PASSWORD, Server, postgres
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 PROMPTS = "INSERT INTO prompt_versions SELECT 'v' || i, 'tagging', 'd', 't', 'm', now() FROM range({}, {}) AS r(i)"
 KEPT = "SELECT count(*) FROM prompt_versions"
@@ -251,6 +260,72 @@ def test_a_tick_does_not_wait_for_a_server_that_is_gone(tmp_path: Path) -> None:
         sentence = said(lambda: hasty.read().__enter__())
         assert "cannot be reached" in sentence or "broke off" in sentence
         own.start()
+
+
+def test_after_a_fatal_error_the_process_works_on(place: Place) -> None:
+    """DuckDB refuses every further statement of the engine, and the views lie in its memory."""
+    assert place.count() == 5
+    with pytest.raises(duckdb.FatalException), place.warehouse().read():
+        raise duckdb.FatalException("FATAL Error: the database has been invalidated")
+    assert place.count() == 5
+    with place.warehouse().read() as connection:
+        assert connection.execute("SELECT count(*) FROM cost_by_batch").fetchall(), "a view"
+
+
+def test_an_answer_with_the_character_0_is_stored_with_its_lists(place: Place) -> None:
+    with place.warehouse().write() as connection:
+        now = datetime(2026, 12, 1, tzinfo=UTC)
+        key = ("seed", "v1", "openai", "model", 0, "c-00", "succeeded", now)
+        record_tags(connection, [TagRecord(*key, mood=("calm\0", "cold"), answer_text="{\0}")])
+    with place.warehouse().read() as connection:
+        stored = connection.execute("SELECT mood, answer_text FROM palette_tags").fetchall()
+    assert stored == [(["calm\ufffd", "cold"], "{\ufffd}")]
+
+
+def test_the_time_limit_of_the_lock_is_for_the_lock_alone(place: Place) -> None:
+    with place.warehouse().write() as connection:
+        [row] = connection.execute(from_server("SELECT current_setting('lock_timeout') AS ms")).fetchall()
+    assert row == ("0",)
+
+
+def test_options_of_the_address_stand_beside_ours(place: Place) -> None:
+    asked = (
+        "SELECT current_setting('statement_timeout') AS a, current_setting('idle_in_transaction_session_timeout') AS b"
+    )
+    with place.warehouse(more="?options=-c%20statement_timeout%3D61s").read() as connection:
+        assert connection.execute(from_server(asked)).fetchall() == [("61s", "5min")]
+
+
+class Speaking:
+    """A server whose messages are in that language."""
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+
+    def execute(self, _: str) -> Speaking:
+        return self
+
+    def fetchall(self) -> list[tuple[str]]:
+        return [(self._language,)]
+
+
+@pytest.mark.parametrize("language", ["C", "C.UTF-8", "POSIX", "en_US.UTF-8", "English_United States.1252", ""])
+def test_messages_in_english_are_read(place: Place, language: str) -> None:
+    check_language(cast("DuckDBPyConnection", Speaking(language)), place.address())
+
+
+@pytest.mark.parametrize("language", ["de_DE.UTF-8", "eo", "Czech_Czechia.1250"])
+def test_messages_in_another_language_are_refused(place: Place, language: str) -> None:
+    sentence = said(lambda: check_language(cast("DuckDBPyConnection", Speaking(language)), place.address()))
+    assert repr(language) in sentence and f"ALTER DATABASE {place.name} SET lc_messages = 'C'" in sentence
+
+
+def test_a_commit_that_a_shutdown_broke_off_may_have_been_stored(place: Place) -> None:
+    message = (
+        "TransactionContext Error: Failed to commit: FATAL:  terminating connection due to administrator command\n"
+        "server closed the connection unexpectedly"
+    )
+    assert "whether it was stored, the next run sees" in str(using(duckdb.Error(message), place.address()))
 
 
 def test_no_connection_is_left(place: Place) -> None:
