@@ -37,7 +37,7 @@ def test_an_answer_waits_for_a_server_that_is_away(tmp_path: Path) -> None:
     """Longer than whoever only looks: the answer was paid for, and is nowhere else."""
     with postgres() as server:
         address = parse_postgres(server.create_database("journal"), "the test", server.password)
-        warehouse = Warehouse(address, LockTimeout(0.5), tmp_path)
+        warehouse = Warehouse(address, LockTimeout(0), tmp_path)
         journal = open_journal(warehouse, "b", lambda: NOW)
         journal.began("k-00")
         server.stop()
