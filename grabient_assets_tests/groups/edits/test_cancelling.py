@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -27,9 +26,7 @@ from grabient_assets_tests.groups.edits.place import REGION, Edits
 from grabient_assets_tests.groups.place import now
 from grabient_assets_tests.hanging import HANGING_SECONDS, until
 
-HELD = {"match": {"provider": "openai", "route": "answer"}, "action": {"do": "hold", "seconds": 20}}
-MOST_SECONDS = 2.0
-"""What a person waits for at most."""
+HELD = {"match": {"provider": "openai", "route": "answer"}, "action": {"do": "hold", "seconds": 3600}}
 
 
 def under_way(edits: Edits) -> bool:
@@ -52,11 +49,10 @@ def test_a_call_under_way_is_let_go(edits: Edits) -> None:
     assert (progress.edit.status, progress.stage) == ("sent", "send")
     assert 20 <= progress.percent < 85
 
-    began = time.monotonic()
     cancelled = edits.cancel(edit_id)
     sending.join(HANGING_SECONDS)
 
-    assert time.monotonic() - began < MOST_SECONDS
+    assert not sending.is_alive(), "the provider holds the call for an hour"
     assert cancelled.changed and "possibly billed" in cancelled.sentence
     edit = edits.edit(edit_id)
     assert (edit.status, edit.error_kind, edit.image_id, edit.cost_usd) == ("cancelled", "cancelled", None, 0)
