@@ -44,7 +44,7 @@ def plain() -> Iterator[duckdb.DuckDBPyConnection]:
 @example(texts=["'", "\0", "NULL"], words={"'", "\0", "\0\0", "NULL", "other"})
 def test_the_rows_of_listed_texts(plain: duckdb.DuckDBPyConnection, texts: list[str], words: set[str]) -> None:
     among = {*words, *texts[::2]}
-    query = f"SELECT word FROM (SELECT unnest($1::VARCHAR[]) AS word) WHERE {is_one_of('word', texts)}"
+    query = f"SELECT word FROM (SELECT unnest($1::VARCHAR[]) AS word) WHERE {is_one_of(plain, 'word', texts)}"
     assert {row[0] for row in plain.execute(query, [list(among)]).fetchall()} == among & set(texts)
 
 

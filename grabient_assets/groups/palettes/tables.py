@@ -113,7 +113,7 @@ def palettes(connection: DuckDBPyConnection, seeds: Iterable[str] | None = None)
     if seeds is None:
         rows = connection.execute(query + order).fetchall()
     else:
-        rows = connection.execute(f"{query} WHERE {is_one_of('seed', seeds)}{order}").fetchall()
+        rows = connection.execute(f"{query} WHERE {is_one_of(connection, 'seed', seeds)}{order}").fetchall()
     return [PaletteRecord(*map(_tuples, row[:-1]), created_at=row[-1].astimezone(UTC)) for row in rows]
 
 
@@ -180,7 +180,7 @@ def record_rejected(connection: DuckDBPyConnection, source: str, records: Sequen
 def images(connection: DuckDBPyConnection, seeds: Iterable[str]) -> dict[str, ImageRecord]:
     """The recorded pictures of these seeds."""
     rows = connection.execute(
-        f"SELECT {_IMAGE_COLUMNS} FROM palette_images WHERE {is_one_of('seed', seeds)}"
+        f"SELECT {_IMAGE_COLUMNS} FROM palette_images WHERE {is_one_of(connection, 'seed', seeds)}"
     ).fetchall()
     return {row[0]: ImageRecord(*row[:-1], created_at=row[-1].astimezone(UTC)) for row in rows}
 
@@ -202,7 +202,7 @@ def records_of(
         f"""
         WITH {chosen("seed")}
         SELECT {columns_of(record)} FROM {table} JOIN chosen USING (seed, prompt_version)
-        WHERE {is_one_of("seed", parameters["subjects"])} ORDER BY prompt_version, seed
+        WHERE {is_one_of(connection, "seed", parameters["subjects"])} ORDER BY prompt_version, seed
         """,
         parameters,
     ).fetchall()

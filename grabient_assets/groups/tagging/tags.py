@@ -76,7 +76,7 @@ def answers(connection: DuckDBPyConnection, among: Sequence[SubjectVersion]) -> 
         f"""
         WITH {chosen("seed")}
         SELECT {order}, {", ".join(fields)} FROM palette_tags JOIN chosen USING (seed, prompt_version)
-        WHERE error IS NULL AND {is_one_of("seed", parameters["subjects"])} ORDER BY {order}
+        WHERE error IS NULL AND {is_one_of(connection, "seed", parameters["subjects"])} ORDER BY {order}
         """,
         parameters,
     ).fetchall()

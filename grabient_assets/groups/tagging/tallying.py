@@ -249,7 +249,7 @@ def _newest_answers(connection: DuckDBPyConnection, among: Sequence[SubjectVersi
         f"""
         WITH {chosen("seed")}
         SELECT prompt_version, seed, max(created_at) FROM palette_tags JOIN chosen USING (seed, prompt_version)
-        WHERE error IS NULL AND {is_one_of("seed", parameters["subjects"])} GROUP BY ALL
+        WHERE error IS NULL AND {is_one_of(connection, "seed", parameters["subjects"])} GROUP BY ALL
         """,
         parameters,
     ).fetchall()
