@@ -106,7 +106,7 @@ def _show(found: PaletteFile, report: LoadReport | None, as_json: bool) -> None:
     if report and found.rejected:
         print_output("Rejected lines are kept in the table rejected_palettes (source, line, entry, text, reason).")
     if accepted:
-        print_note("Next: `grabient run`, or `grabient dev` and watch.")
+        print_note("Next: `grabient run`, or `grabient dev` and materialize them there.")
 
 
 def _rejected(line: RejectedLine) -> str:

@@ -75,14 +75,14 @@ def _document(done: Copied) -> dict[str, Any]:
         "to": done.target,
         "version": done.version,
         "rows": done.rows,
-        "replaced": done.replaced,
+        "texts_with_nul": done.replaced,
         "backup": str(done.backup) if done.backup else None,
         "tables": {
             one.table: {
                 "rows": one.target.rows,
                 "from_digest": one.source.digest,
                 "to_digest": one.target.digest,
-                "replaced": one.replaced,
+                "texts_with_nul": one.replaced,
                 "written": one.written,
             }
             for one in done.tables

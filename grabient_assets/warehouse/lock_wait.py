@@ -50,14 +50,22 @@ class LockWait:
                 return got
             interrupts.check()
 
-    def pause(self, seconds: float, who: str) -> None:
-        """Sleep, and report at the set intervals that `who` holds the lock."""
+    def pause(
+        self,
+        seconds: float,
+        who: str,
+        way_out: str = "Close it there to go on at once",
+        at_most: float | None = None,
+    ) -> None:
+        """Sleep, and report at the set intervals that `who` holds the lock, or what else is waited for; `at_most` where
+        that has a limit of its own."""
         began = time.monotonic()
         interrupts.sleep(seconds)
         self.waited += time.monotonic() - began
         if self._timeout.notify is not None and self.waited >= self._next_notice:
             self._next_notice = self.waited + self._timeout.notify_every
             passed = f"{counted(round(self.waited), 'second')} so far"
-            if not math.isinf(self._timeout.seconds):
-                passed += f", {counted(round(self._timeout.seconds), 'second')} at most"
-            self._timeout.notify(f"Waiting for the database: {who}. {passed}. Close it there to go on at once.")
+            limit = self._timeout.seconds if at_most is None else at_most
+            if not math.isinf(limit):
+                passed += f", {counted(round(limit), 'second')} at most"
+            self._timeout.notify(f"Waiting for the database: {who}. {passed}. {way_out}.")

@@ -20,7 +20,7 @@ from grabient_assets.warehouse.migrations import newest_version
 from grabient_assets.warehouse.parameters import LiteralParameters
 from grabient_assets.warehouse.postgres_engine import engine, from_server, give_up, is_open, on_server
 from grabient_assets.warehouse.postgres_schema import (
-    check_language,
+    check_server,
     lacking,
     make_views,
     migrate,
@@ -61,7 +61,10 @@ class PostgresDatabase:
     def exists(self) -> bool:
         """Whether the database holds our tables."""
         with self._cursor(self._wait()) as cursor, self._faults(cursor):
-            return version_of(cursor) > 0
+            if version_of(cursor) > 0:
+                return True
+            check_server(cursor, self.address)
+            return False
 
     @contextmanager
     def transactions(
@@ -160,8 +163,8 @@ class PostgresDatabase:
 
     def _bring_up_to_date(self, cursor: DuckDBPyConnection, wait: LockWait) -> None:
         with self._faults(cursor):
-            check_language(cursor, self.address)
             if version_of(cursor) != newest_version():
+                check_server(cursor, self.address)
                 with self._locked(cursor, wait):
                     migrate(cursor, self.address)
             cursor.execute("CALL pg_clear_cache()")
@@ -256,9 +259,12 @@ class PostgresDatabase:
                     self._give_up()
                 passing = known and faults.is_unreachable(error)
                 if not passing or wait.is_over or waited >= self._restart_seconds:
-                    raise faults.opening(error, self.address) from error
+                    raise (
+                        faults.gone(error, self.address) if passing else faults.opening(error, self.address)
+                    ) from error
             seconds = pause * random.uniform(0.5, 1.5)
-            wait.pause(seconds, f"{self.address} cannot be reached")
+            at_most = min(self._restart_seconds, self._lock_timeout.seconds)
+            wait.pause(seconds, f"{self.address} cannot be reached", "See whether its server starts again", at_most)
             waited, pause = waited + seconds, min(pause * 1.6, 2.0)
 
     @contextmanager

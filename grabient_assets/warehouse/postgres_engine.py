@@ -121,6 +121,7 @@ def attach_database(connection: DuckDBPyConnection, address: PostgresAddress, na
 def _parameters(address: PostgresAddress) -> dict[str, str]:
     """Parameters of libpq beside those of the address."""
     session = {
+        "search_path": SCHEMA,
         "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION,
         "tcp_keepalives_idle": KEEPALIVE_SECONDS,
         "tcp_keepalives_interval": KEEPALIVE_SECONDS,
@@ -131,7 +132,11 @@ def _parameters(address: PostgresAddress) -> dict[str, str]:
         "application_name": f"grabient on {socket.gethostname()}, process {os.getpid()}",
         "connect_timeout": str(CONNECT_SECONDS),
     }
-    return {**usual, **given, "options": f"{ours} {given.get('options', '')}".rstrip()}
+    return {
+        **usual,
+        **given,
+        "options": f"{given.get('options', '')} {ours}".lstrip(),
+    }  # of two equal ones the last counts
 
 
 def _quoted(value: str) -> str:

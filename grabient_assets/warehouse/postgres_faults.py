@@ -86,7 +86,8 @@ _CAUSES = (
     _cause(
         r"permission denied|must be owner of",
         "This user lacks rights in {database}: {text}. Nothing of this step was stored. Its owner grants them: "
-        "GRANT CREATE, USAGE ON SCHEMA public, and the tables have to belong to this user.",
+        "GRANT CREATE, USAGE ON SCHEMA public, and the tables have to belong to this user; for one who only reads, "
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public.",
         WarehouseReadOnlyError,
     ),
     _cause(
@@ -168,6 +169,14 @@ def opening(error: Exception, address: PostgresAddress) -> WarehouseError:
     )
 
 
+def gone(error: Exception, address: PostgresAddress) -> WarehouseError:
+    """The server was there before, and did not come back in time."""
+    return WarehouseError(
+        f"{address} cannot be reached any more: {said(error)}. What was stored before stays stored, and what providers "
+        "have taken stays with them. Run again when the server is back: it goes on where it stopped."
+    )
+
+
 def using(error: Exception, address: PostgresAddress) -> WarehouseError | None:
     """Why the database cannot be read or written; None when neither the server nor the way to it is the cause."""
     text = str(error)
@@ -180,6 +189,14 @@ def foreign_database(address: PostgresAddress, tables: Sequence[str]) -> Warehou
     return WarehouseError(
         f"{address} is a database of another program: it holds {_named(tables)}, and no list of our migrations. "
         "Nothing was changed. Make an empty database for this program and set GRABIENT_WAREHOUSE to it."
+    )
+
+
+def other_encoding(address: PostgresAddress, encoding: str) -> WarehouseError:
+    """A database that cannot hold every text."""
+    return WarehouseError(
+        f"{address} is encoded in {encoding}, and texts need UTF-8. Nothing was changed. Make another one (`createdb "
+        "--encoding UTF8 --template template0`) and set GRABIENT_WAREHOUSE to it."
     )
 
 

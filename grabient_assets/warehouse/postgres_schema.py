@@ -63,23 +63,32 @@ def version_of(connection: DuckDBPyConnection) -> int:
     return int(row[0])
 
 
-def check_language(connection: DuckDBPyConnection, address: PostgresAddress) -> None:
-    """Raise WarehouseError for a server whose messages are not in English: the causes of errors are read from them."""
-    [(language,)] = connection.execute(from_server("SELECT current_setting('lc_messages') AS language")).fetchall()
-    if language and not re.match(r"(?:C|POSIX|en|English)(?:\b|_)", language):
+def check_server(connection: DuckDBPyConnection, address: PostgresAddress) -> None:
+    """Raise WarehouseError for a database that holds other tables and none of ours, or cannot hold every text, and for
+    a server whose messages are not in English: the causes of errors are read from them."""
+    settings = "SELECT current_setting('lc_messages') AS language, current_setting('server_encoding') AS encoding"
+    [(language, encoding)] = connection.execute(from_server(settings)).fetchall()
+    if not version_of(connection) and (strange := _tables_in(connection)):
+        raise faults.foreign_database(address, strange)
+    if encoding != "UTF8":
+        raise faults.other_encoding(address, encoding)
+    if not is_english(language):
         raise faults.other_language(address, language)
+
+
+def is_english(language: str) -> bool:
+    """Whether messages are in English where this is the setting lc_messages."""
+    return not language or re.match(r"(?:C|POSIX|en|English)(?:\b|_)", language) is not None
 
 
 def migrate(connection: DuckDBPyConnection, address: PostgresAddress, folder: Traversable = SQL) -> None:
     """Bring the database up to date, within the caller's transaction: all steps or none.
 
-    Raises WarehouseError for a database with the tables of another program, WarehouseTooNewError for a newer one.
+    Raises WarehouseTooNewError for a newer one.
     """
     version, newest = version_of(connection), newest_version(folder)
     if version > newest:
         raise newer(address, version)
-    if not version and (strange := _tables_in(connection)):
-        raise faults.foreign_database(address, strange)
     connection.execute(f"SET search_path = '{SERVER}.{SCHEMA}'")
     for number, name, sql in migrations(folder):
         if number <= version:

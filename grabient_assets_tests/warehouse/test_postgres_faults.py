@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
 import duckdb
@@ -21,15 +20,12 @@ from grabient_assets.postgres_settings import PostgresAddress, parse_postgres
 from grabient_assets.warehouse.connection import Warehouse
 from grabient_assets.warehouse.lock_wait import LockTimeout
 from grabient_assets.warehouse.postgres_engine import PACKAGE, from_server
-from grabient_assets.warehouse.postgres_faults import using
-from grabient_assets.warehouse.postgres_schema import check_language
+from grabient_assets.warehouse.postgres_faults import other_language, using
+from grabient_assets.warehouse.postgres_schema import is_english
 from grabient_assets_tests.hanging import HANGING_SECONDS
 from grabient_assets_tests.ledger.disks import small_disk
 from grabient_assets_tests.ports import closed_port
 from grabient_assets_tests.postgres import NOBODY, PASSWORD, Server, postgres
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 PROMPTS = "INSERT INTO prompt_versions SELECT 'v' || i, 'tagging', 'd', 't', 'm', now() FROM range({}, {}) AS r(i)"
 KEPT = "SELECT count(*) FROM prompt_versions"
@@ -169,6 +165,7 @@ def test_a_database_of_another_program(empty: Place) -> None:
     empty.psql(f"GRANT CREATE ON SCHEMA public TO {user}")
     for how in ({}, {"user": user}):
         assert "of another program: it holds orders, and no list" in said(lambda how=how: empty.add(0, 1, **how))
+        assert "of another program" in said(empty.warehouse(**how).exists)
     assert empty.psql("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace") == "orders\n"
 
 
@@ -248,7 +245,10 @@ def test_a_server_that_restarts_is_waited_for(tmp_path: Path) -> None:
         patient = Warehouse(place.address(), LockTimeout(HANGING_SECONDS, start, notify_after=0), tmp_path)
         with patient.write() as connection:
             connection.execute(PROMPTS.format(5, 6))
-        assert "cannot be reached" in waits[0] and place.count() == 6
+        assert (
+            "cannot be reached" in waits[0] and ", 60 seconds at most. See whether its server starts again." in waits[0]
+        )
+        assert place.count() == 6
 
 
 def test_a_tick_does_not_wait_for_a_server_that_is_gone(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_tick_does_not_wait_for_a_server_that_is_gone(tmp_path: Path) -> None:
         own.stop()
         hasty = Warehouse(place.address(), LockTimeout(0.5, in_all=True), tmp_path)
         sentence = said(lambda: hasty.read().__enter__())
-        assert "cannot be reached" in sentence or "broke off" in sentence
+        assert "cannot be reached any more" in sentence and "what providers have taken stays with them" in sentence
         own.start()
 
 
@@ -296,28 +296,31 @@ def test_options_of_the_address_stand_beside_ours(place: Place) -> None:
         assert connection.execute(from_server(asked)).fetchall() == [("61s", "5min")]
 
 
-class Speaking:
-    """A server whose messages are in that language."""
-
-    def __init__(self, language: str) -> None:
-        self._language = language
-
-    def execute(self, _: str) -> Speaking:
-        return self
-
-    def fetchall(self) -> list[tuple[str]]:
-        return [(self._language,)]
-
-
 @pytest.mark.parametrize("language", ["C", "C.UTF-8", "POSIX", "en_US.UTF-8", "English_United States.1252", ""])
-def test_messages_in_english_are_read(place: Place, language: str) -> None:
-    check_language(cast("DuckDBPyConnection", Speaking(language)), place.address())
+def test_messages_in_english_are_read(language: str) -> None:
+    assert is_english(language)
 
 
 @pytest.mark.parametrize("language", ["de_DE.UTF-8", "eo", "Czech_Czechia.1250"])
 def test_messages_in_another_language_are_refused(place: Place, language: str) -> None:
-    sentence = said(lambda: check_language(cast("DuckDBPyConnection", Speaking(language)), place.address()))
-    assert repr(language) in sentence and f"ALTER DATABASE {place.name} SET lc_messages = 'C'" in sentence
+    assert not is_english(language)
+    assert f"ALTER DATABASE {place.name} SET lc_messages = 'C'" in str(other_language(place.address(), language))
+
+
+def test_a_database_that_cannot_hold_every_text(empty: Place) -> None:
+    name = f"{empty.name}_latin"
+    empty.server.psql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING LATIN1 LOCALE 'C'")
+    empty.name = name
+    assert "is encoded in LATIN1, and texts need UTF-8" in said(empty.count)
+    assert empty.psql("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace") == "0\n"
+
+
+@pytest.mark.parametrize("how", ["ALTER DATABASE {} SET search_path = 'nowhere'", "CREATE SCHEMA postgres"])
+def test_the_tables_lie_in_public_whatever_the_path_of_the_server_says(empty: Place, how: str) -> None:
+    empty.psql(how.format(empty.name))
+    empty.add(0, 5, more="?options=-c%20search_path%3Delsewhere")
+    assert empty.count() == 5
+    assert empty.psql("SELECT count(*) FROM public.prompt_versions") == "5\n"
 
 
 def test_a_commit_that_a_shutdown_broke_off_may_have_been_stored(place: Place) -> None:
