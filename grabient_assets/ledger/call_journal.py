@@ -212,8 +212,11 @@ class TableJournal:
     def _kept_aside(self, custom_id: str, line: bytes) -> WarehouseError:
         """This process stood still for longer than its lease runs, and another machine settled the call as lost."""
         file = self._late / f"{self._batch_id}-{custom_id}.jsonl"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(line + b"\n")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(line + b"\n")
+        except OSError as error:
+            return _unwritable(file, error)
         return WarehouseError(
             f"The answer to {custom_id} came after another machine had taken batch {self._batch_id} for abandoned and "
             f"noted the call as lost. It is kept in {file}. `grabient retry` asks again, which is paid for again."

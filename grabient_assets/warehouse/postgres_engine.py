@@ -132,11 +132,8 @@ def _parameters(address: PostgresAddress) -> dict[str, str]:
         "application_name": f"grabient on {socket.gethostname()}, process {os.getpid()}",
         "connect_timeout": str(CONNECT_SECONDS),
     }
-    return {
-        **usual,
-        **given,
-        "options": f"{given.get('options', '')} {ours}".lstrip(),
-    }  # of two equal ones the last counts
+    options = f"{given.get('options', '')} {ours}".lstrip()  # where both set one, the last counts
+    return {**usual, **given, "options": options}
 
 
 def _quoted(value: str) -> str:

@@ -68,7 +68,8 @@ def check_server(connection: DuckDBPyConnection, address: PostgresAddress) -> No
     a server whose messages are not in English: the causes of errors are read from them."""
     settings = "SELECT current_setting('lc_messages') AS language, current_setting('server_encoding') AS encoding"
     [(language, encoding)] = connection.execute(from_server(settings)).fetchall()
-    if not version_of(connection) and (strange := _tables_in(connection)):
+    # In this order: another process may be making all our tables in one transaction meanwhile.
+    if (strange := _tables_in(connection)) and not version_of(connection):
         raise faults.foreign_database(address, strange)
     if encoding != "UTF8":
         raise faults.other_encoding(address, encoding)
